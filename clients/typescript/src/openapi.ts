@@ -4,91 +4,20 @@
  */
 
 export interface paths {
-    "/.well-known/jwks.json": {
+    "/register": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
-         * Returns the keys that verify this service's tokens (RFC 7517, section 5). Cache them, and fetch
-         *     them again for an unknown `kid`.
+         * Registers a user.
+         * @description The user receives the default roles. Log in to obtain tokens.
          */
-        get: operations["jwks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/.well-known/oauth-authorization-server": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Returns the issuer's metadata, from which services learn where the keys are (RFC 8414). If the
-         *     issuer has a path, the metadata is also served at this path followed by the issuer's.
-         */
-        get: operations["metadata"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/audit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Reads the audit log. */
-        get: operations["read_audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns 200 as long as the process responds. Restart the process when this fails. */
-        get: operations["live"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Reports whether the service can serve requests. Send no requests while this fails. */
-        get: operations["ready"];
-        put?: never;
-        post?: never;
+        post: operations["register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -105,12 +34,60 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Logs in: opens a session and returns its tokens.
-         * @description The response has a device token. Present it at the next login from this device: attempts of
-         *     others then cannot delay that login.
+         * Logs in.
+         * @description Opens a session and returns its tokens. The response has a device token. Present it at the next
+         *     login from this device: attempts of others then cannot delay that login.
          */
-        post: operations["log_in"];
+        post: operations["logIn"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchanges a refresh token for new tokens.
+         * @description Send the token in the header or in the body. The cookie is used only without such a token, and
+         *     only if a page of this service's own origin or of a listed one sent the request. Within the grace
+         *     window a repeated request returns the same successor, so that a lost response does not log the
+         *     user out. Any older token ends the session, because it must have been copied.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the caller's account and session.
+         * @description Services that must notice a revocation at once call this with the token that they received.
+         */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes the caller's account permanently.
+         * @description The user's tokens are invalid on every replica once the response is sent. The login becomes
+         *     available again.
+         */
+        delete: operations["deleteOwnAccount"];
         options?: never;
         head?: never;
         patch?: never;
@@ -126,47 +103,32 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Logs out: ends the session of the access or refresh token in the header. Its tokens are invalid
-         *     on every replica once the response is sent.
+         * Logs out.
+         * @description Ends the session of the access or refresh token in the header, or of the refresh token in the
+         *     cookie. Its tokens are invalid on every replica once the response is sent. The cookie is used
+         *     only without a token in the header, and only if a page of this service's own origin or of a
+         *     listed one sent the request.
          */
-        post: operations["log_out"];
+        post: operations["logOut"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/me": {
+    "/roles/update": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Returns the caller's account and session. */
-        get: operations["me"];
-        put?: never;
-        post?: never;
+        get?: never;
         /**
-         * Deletes the caller's account permanently. Their tokens are invalid on every replica once the
-         *     response is sent. The login becomes available again.
+         * Changes the roles of the caller or of another user.
+         * @description Tokens issued before are invalid on every replica once the response is sent.
          */
-        delete: operations["delete_own_account"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/me/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Exports the data stored about the caller as a file. */
-        get: operations["export_own_data"];
-        put?: never;
+        put: operations["assignRoles"];
         post?: never;
         delete?: never;
         options?: never;
@@ -183,10 +145,10 @@ export interface paths {
         };
         get?: never;
         /**
-         * Changes the caller's password. Returns tokens of a new session; all other sessions and tokens of
-         *     the caller become invalid.
+         * Changes the caller's password.
+         * @description Returns tokens of a new session. All other sessions and tokens of the caller become invalid.
          */
-        put: operations["change_password"];
+        put: operations["changePassword"];
         post?: never;
         delete?: never;
         options?: never;
@@ -204,11 +166,32 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Checks the caller's password again and returns an access token that suffices for changes
-         *     answered with `insufficient_user_authentication` (RFC 9470). Earlier access tokens stay valid,
-         *     but do not suffice. The refresh token stays the same.
+         * Checks the caller's password again.
+         * @description Returns an access token that suffices for changes answered with
+         *     `insufficient_user_authentication` (RFC 9470). Earlier access tokens stay valid, but do not
+         *     suffice. The refresh token stays the same.
          */
         post: operations["reauthenticate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exports the data stored about the caller.
+         * @description The response is a file: the account, its live sessions, and the events that affected it.
+         */
+        get: operations["exportOwnData"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -222,8 +205,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the caller's live sessions. */
-        get: operations["list_sessions"];
+        /**
+         * Lists the caller's live sessions.
+         * @description The newest session is first. `current` marks the session of the request.
+         */
+        get: operations["listSessions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -243,104 +229,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Ends one of the caller's sessions. Its tokens are invalid on every replica once the response is
-         *     sent.
+         * Ends one of the caller's sessions.
+         * @description Its tokens are invalid on every replica once the response is sent.
          */
-        delete: operations["end_session"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Exchanges a refresh token, sent in the header or the body, for new tokens.
-         * @description Within the grace window a repeated request returns the same successor, so that a lost response
-         *     does not log the user out. Any older token ends the session, because it must have been copied.
-         */
-        post: operations["refresh"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Registers a user with the default roles. */
-        post: operations["register"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/roles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists all roles. */
-        get: operations["list_roles"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/roles/update": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /** Changes roles. Tokens issued before are invalid on every replica once the response is sent. */
-        put: operations["assign_roles"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/roles/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns a role. */
-        get: operations["show_role"];
-        /**
-         * Creates or replaces a role. The new permissions apply at once to every user who has the role. No
-         *     session ends.
-         */
-        put: operations["write_role"];
-        post?: never;
-        /** Deletes a role that no user has. */
-        delete: operations["delete_role"];
+        delete: operations["endSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -353,8 +245,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Searches users. Pages remain consistent while users are added and removed. */
-        get: operations["find_users"];
+        /**
+         * Searches users.
+         * @description Pages remain consistent while users are added and removed. Requires the permission `users:read`.
+         */
+        get: operations["findUsers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -370,45 +265,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns a user. */
-        get: operations["show_user"];
+        /**
+         * Returns a user.
+         * @description Its `ETag` makes a later change conditional. Requires the permission `users:read`.
+         */
+        get: operations["showUser"];
         put?: never;
         post?: never;
         /**
-         * Deletes a user permanently. Their tokens are invalid on every replica once the response is sent.
-         *     The login becomes available again.
+         * Deletes a user permanently.
+         * @description The user's tokens are invalid on every replica once the response is sent. The login becomes
+         *     available again. Requires the permission `users:write`.
          */
-        delete: operations["delete_user"];
+        delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
-         * Disables or enables a user. The tokens of a disabled user are invalid on every replica once the
-         *     response is sent.
+         * Disables or enables a user.
+         * @description The tokens of a disabled user are invalid on every replica once the response is sent. Requires
+         *     the permission `users:write`.
          */
-        patch: operations["set_status"];
-        trace?: never;
-    };
-    "/users/{id}/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Resets a user's password to a code that the service generates. The user can log in with the code
-         *     once, until it expires, and must then change the password. Their tokens are invalid on every
-         *     replica once the response is sent.
-         * @description A body with a password of the administrator's choice is accepted only if the operator has
-         *     enabled it.
-         */
-        put: operations["reset_password"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
+        patch: operations["setStatus"];
         trace?: never;
     };
     "/users/{id}/roles": {
@@ -420,10 +297,33 @@ export interface paths {
         };
         get?: never;
         /**
-         * Changes a user's roles. Tokens issued before are invalid on every replica once the response is
-         *     sent.
+         * Changes a user's roles.
+         * @description Tokens issued before are invalid on every replica once the response is sent.
          */
-        put: operations["assign_user_roles"];
+        put: operations["assignUserRoles"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Resets a user's password to a code that the service generates.
+         * @description The user can log in with the code once, until it expires, and must then change the password.
+         *     Their tokens are invalid on every replica once the response is sent. A body with a password of
+         *     the administrator's choice is accepted only if the operator has enabled it. Requires the
+         *     permission `users:write`.
+         */
+        put: operations["resetPassword"];
         post?: never;
         delete?: never;
         options?: never;
@@ -438,12 +338,169 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists a user's live sessions. */
-        get: operations["list_user_sessions"];
+        /**
+         * Lists a user's live sessions.
+         * @description The newest session is first. Requires the permission `sessions:revoke`.
+         */
+        get: operations["listUserSessions"];
         put?: never;
         post?: never;
-        /** Logs a user out everywhere. Their tokens are invalid on every replica once the response is sent. */
-        delete: operations["end_user_sessions"];
+        /**
+         * Logs a user out everywhere.
+         * @description The user's tokens are invalid on every replica once the response is sent. Requires the
+         *     permission `sessions:revoke`.
+         */
+        delete: operations["endUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists all roles.
+         * @description The roles are ordered by name, each with its permissions.
+         */
+        get: operations["listRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/roles/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns a role.
+         * @description Its `ETag` makes a later change conditional.
+         */
+        get: operations["showRole"];
+        /**
+         * Creates or replaces a role.
+         * @description The new permissions apply at once to every user who has the role. No session ends. Requires the
+         *     permission `roles:write`.
+         */
+        put: operations["writeRole"];
+        post?: never;
+        /**
+         * Deletes a role.
+         * @description A role that users have is not deleted. Requires the permission `roles:write`.
+         */
+        delete: operations["deleteRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the audit log.
+         * @description Returns a page of events, newest first. Requires the permission `audit:read`.
+         */
+        get: operations["readAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports whether the process responds.
+         * @description Restart the process when this fails.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports whether the service can serve requests.
+         * @description Send no requests while this fails.
+         */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the keys that verify this service's tokens.
+         * @description The set follows RFC 7517, section 5. Cache it, and fetch it again for an unknown `kid`.
+         */
+        get: operations["jwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the metadata of the token issuer.
+         * @description Services learn from it where the keys are (RFC 8414). If the issuer has a path, the metadata is
+         *     also served at this path followed by the issuer's.
+         */
+        get: operations["metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -458,38 +515,26 @@ export interface components {
             /** @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`. */
             access_token: string;
             /**
+             * @description The type of the access token (RFC 6750).
+             * @constant
+             */
+            token_type: "Bearer";
+            /**
              * Format: int64
              * @description Seconds until the access token expires.
              * @example 900
              */
             expires_in: number;
-            /**
-             * @description Always `Bearer`.
-             * @example Bearer
-             */
-            token_type: string;
         };
         /** @description A user as shown to administrators. */
         Account: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            /** Format: date-time */
-            last_login_at?: string | null;
             /**
              * @description The login as typed at registration.
              * @example alice
              */
             login: string;
-            /** @description Whether the user must change the password before doing anything else. */
-            password_change_required: boolean;
-            /**
-             * Format: date-time
-             * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
-             *     user chose the password.
-             */
-            password_expires_at?: string | null;
             /**
              * @example [
              *       "user"
@@ -497,46 +542,60 @@ export interface components {
              */
             roles: string[];
             status: components["schemas"]["Status"];
+            /** @description Whether the user must change the password before doing anything else. */
+            password_change_required: boolean;
+            /**
+             * Format: date-time
+             * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
+             *     user chose the password.
+             */
+            password_expires_at: string | null;
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description When roles, password or status last changed.
              */
             updated_at: string;
+            /**
+             * Format: date-time
+             * @description Null before the first login.
+             */
+            last_login_at: string | null;
         };
         /** @description Who caused the event. */
         Actor: {
+            kind: components["schemas"]["ActorKind"];
             /**
              * Format: uuid
-             * @description The user's id.
+             * @description The user's id; null for the other kinds.
              */
-            id?: string | null;
-            /**
-             * @description `anonymous`, `user` or `operator` (the command line).
-             * @example user
-             */
-            kind: string;
+            id: string | null;
         };
+        /**
+         * @description The kind of an actor: a caller who is not logged in, a user, or an operator (the command line).
+         * @enum {string}
+         */
+        ActorKind: "anonymous" | "user" | "operator";
         /** @description The new roles of a user. */
         AssignRolesRequest: {
-            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
-            keep_sessions?: boolean;
+            /**
+             * @description All roles that the user will have. Roles not listed are removed.
+             * @example [
+             *       "user"
+             *     ]
+             */
+            new_roles: string[];
             /**
              * @description The user's login; the caller if omitted. Changing another user requires `roles:assign`.
              * @example bob
              */
             login?: string | null;
-            /**
-             * @description All roles that the user will have. Roles not listed are removed.
-             * @example [
-             *       "user"
-             *     ]
-             */
-            new_roles: string[];
+            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
+            keep_sessions?: boolean;
         };
         /** @description The new roles of a user. */
         AssignUserRolesRequest: {
-            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
-            keep_sessions?: boolean;
             /**
              * @description All roles that the user will have. Roles not listed are removed.
              * @example [
@@ -544,50 +603,72 @@ export interface components {
              *     ]
              */
             new_roles: string[];
+            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
+            keep_sessions?: boolean;
         };
+        /**
+         * @description What happened.
+         * @enum {string}
+         */
+        AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed";
         /** @description An audit event: who did what to whom, when and from where. */
         AuditEvent: {
-            /** @example roles_changed */
-            action: string;
-            actor: components["schemas"]["Actor"];
-            /** Format: date-time */
-            at: string;
-            /** @description `X-Request-Id` of the request, if the client sent a valid one. */
-            client_request_id?: string | null;
-            /** @description Further details, depending on the action. */
-            details: {
-                [key: string]: string;
-            };
-            /** @example 192.0.2.7 */
-            ip?: string | null;
             /**
              * Format: int64
              * @description Position in the audit log, without gaps.
              * @example 17
              */
             number: number;
-            /**
-             * @description `success` or `failure`.
-             * @example success
-             */
-            outcome: string;
-            /** @description Id that the service gave the request, as in the log. */
-            request_id?: string | null;
-            /** Format: uuid */
-            session?: string | null;
+            /** Format: date-time */
+            at: string;
+            action: components["schemas"]["AuditAction"];
+            outcome: components["schemas"]["AuditOutcome"];
+            actor: components["schemas"]["Actor"];
             /**
              * Format: uuid
-             * @description Id of the affected user.
+             * @description Id of the affected user, if there is one.
              */
-            user?: string | null;
-            user_agent?: string | null;
+            user: string | null;
+            /**
+             * Format: uuid
+             * @description Id of the session in which it happened, if there was one.
+             */
+            session: string | null;
+            /** @example 192.0.2.7 */
+            ip: string | null;
+            /** @example curl/8.14.1 */
+            user_agent: string | null;
+            /** @description Id that the service gave the request, as in the log. */
+            request_id: string | null;
+            /** @description `X-Request-Id` of the request, if the client sent a valid one. */
+            client_request_id: string | null;
+            /** @description Further details, depending on the action. */
+            details: {
+                [key: string]: string;
+            };
         };
         /** @description A page of the audit log, newest event first. */
         AuditLog: {
             events: components["schemas"]["AuditEvent"][];
             /** @description Cursor of the next page; `null` on the last page. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
+        /**
+         * @description How the attempt ended.
+         * @enum {string}
+         */
+        AuditOutcome: "success" | "failure";
+        /**
+         * @description Budget of attempts that is used up.
+         * @enum {string}
+         */
+        Budget: "network" | "account" | "service" | "session";
+        /**
+         * @description Who caused an event: the user, an administrator, the command line, or a caller who was not
+         *     logged in.
+         * @enum {string}
+         */
+        CausedBy: "self" | "administrator" | "operator" | "anonymous";
         /** @description The current and the new password. */
         ChangePasswordRequest: {
             /**
@@ -601,6 +682,11 @@ export interface components {
              */
             new_password: string;
         };
+        /**
+         * @description `skewed`: this machine's clock differs from the database's by more than the setting allows.
+         * @enum {string}
+         */
+        ClockState: "right" | "skewed";
         /** @description The caller's password, so that a stolen token does not suffice. */
         DeleteOwnAccountRequest: {
             /**
@@ -609,41 +695,75 @@ export interface components {
              */
             password: string;
         };
-        /** @description State of each dependency: `up` or `down`. */
+        /** @description State of each dependency. */
         Dependencies: {
-            /** @example up */
-            database: string;
-            /**
-             * @description Omitted if Redis is not configured.
-             * @example up
-             */
-            redis?: string | null;
+            database: components["schemas"]["DependencyState"];
+            /** @description Omitted if Redis is not configured. */
+            redis?: components["schemas"]["DependencyState"];
         };
+        /**
+         * @description Whether a dependency passed the check.
+         * @enum {string}
+         */
+        DependencyState: "up" | "down";
+        /** @description A key on an elliptic curve (RFC 7518, section 6.2.1). */
+        EcJwk: {
+            /**
+             * @description The key's RFC 7638 SHA-256 thumbprint.
+             * @example NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+             */
+            kid: string;
+            /** @constant */
+            kty: "EC";
+            /** @constant */
+            alg: "ES256";
+            /** @constant */
+            use: "sig";
+            /** @constant */
+            crv: "P-256";
+            /**
+             * @description Coordinate in unpadded base64url.
+             * @example f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU
+             */
+            x: string;
+            /**
+             * @description Coordinate in unpadded base64url.
+             * @example x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
+             */
+            y: string;
+        };
+        /**
+         * @description Stable code of a problem with one field for programs.
+         * @enum {string}
+         */
+        FieldCode: "contains_login" | "duplicate_field" | "forbidden_characters" | "invalid_cursor" | "invalid_description" | "invalid_name" | "invalid_permission" | "missing_field" | "mixed_scripts" | "out_of_range" | "password_breached" | "password_unchanged" | "predictable" | "reserved_name" | "too_long" | "too_many" | "too_short" | "too_weak" | "unknown_action" | "unknown_field" | "unknown_role" | "wrong_type";
         /** @description A problem with one field of a request. */
         FieldProblem: {
             /**
-             * @description Stable code for programs.
-             * @example too_short
+             * @description Path of the field in the body, such as `new_roles[2]`, or the name of the parameter.
+             * @example password
              */
-            code: string;
+            field: string;
+            code: components["schemas"]["FieldCode"];
             /**
              * @description Explanation for people.
              * @example a password must have at least 8 characters
              */
             detail: string;
-            /**
-             * @description Path of the field in the body, such as `new_roles[2]`.
-             * @example password
-             */
-            field: string;
+        };
+        /** @description A public key that verifies signatures (RFC 7517, section 4). `kty` states its form. */
+        Jwk: components["schemas"]["EcJwk"] | components["schemas"]["OkpJwk"] | components["schemas"]["RsaJwk"];
+        /** @description A JWK set (RFC 7517, section 5). */
+        JwkSet: {
+            keys: components["schemas"]["Jwk"][];
         };
         /** @description The liveness of the process. */
         Live: {
             /**
-             * @description Always `live`.
-             * @example live
+             * @description The process responds.
+             * @constant
              */
-            status: string;
+            status: "live";
         };
         /** @description Login and password. */
         LoginRequest: {
@@ -657,31 +777,36 @@ export interface components {
         };
         /** @description The caller. */
         Me: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            /** Format: date-time */
-            last_login_at?: string | null;
             /** @example alice */
             login: string;
-            /** @description Permissions of the caller's roles, according to the current catalogue. */
-            permissions: string[];
             /**
              * @example [
              *       "user"
              *     ]
              */
             roles: string[];
-            session: components["schemas"]["MeSession"];
+            /** @description Permissions of the caller's roles, according to the current catalogue. */
+            permissions: components["schemas"]["Permission"][];
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description When roles, password or status last changed.
              */
             updated_at: string;
+            /**
+             * Format: date-time
+             * @description Null before the first login.
+             */
+            last_login_at: string | null;
+            session: components["schemas"]["MeSession"];
         };
         /** @description The session of the caller's token. */
         MeSession: {
+            /** Format: uuid */
+            id: string;
             /** Format: date-time */
             created_at: string;
             /**
@@ -689,13 +814,9 @@ export interface components {
              * @description When the session ends regardless of refreshes.
              */
             expires_at: string;
-            /** Format: uuid */
-            id: string;
         };
         /** @description Metadata of the token issuer (RFC 8414, section 2). */
         Metadata: {
-            /** @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants. */
-            grant_types_supported: string[];
             /**
              * @description The `iss` of tokens.
              * @example https://auth.example.com
@@ -708,107 +829,138 @@ export interface components {
             jwks_uri: string;
             /** @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants. */
             response_types_supported: string[];
-            /** @description URL of the API documentation, if it is served. */
-            service_documentation?: string | null;
+            /** @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants. */
+            grant_types_supported: string[];
+            /**
+             * @description URL of the API documentation, if it is served.
+             * @example https://auth.example.com/docs/
+             */
+            service_documentation?: string;
+        };
+        /** @description A key of Ed25519 (RFC 8037, section 2). */
+        OkpJwk: {
+            /**
+             * @description The key's RFC 7638 SHA-256 thumbprint.
+             * @example kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+             */
+            kid: string;
+            /** @constant */
+            kty: "OKP";
+            /** @constant */
+            alg: "EdDSA";
+            /** @constant */
+            use: "sig";
+            /** @constant */
+            crv: "Ed25519";
+            /**
+             * @description Public key in unpadded base64url.
+             * @example 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo
+             */
+            x: string;
         };
         /** @description The data that the service stores about the caller. Of the password only a hash is stored. */
         OwnData: {
             account: components["schemas"]["Account"];
-            /** @description Events that affected the account, newest first, at most 1,000. */
-            events: components["schemas"]["OwnEvent"][];
             /** @description Permissions of the caller's roles, according to the current catalogue. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Live sessions, newest first. */
             sessions: components["schemas"]["Session"][];
+            /** @description Events that affected the account, newest first, at most 1,000. */
+            events: components["schemas"]["OwnEvent"][];
         };
         /** @description An event that affected the caller's account. */
         OwnEvent: {
-            /** @example logged_in */
-            action: string;
             /** Format: date-time */
             at: string;
+            action: components["schemas"]["AuditAction"];
+            outcome: components["schemas"]["AuditOutcome"];
+            by: components["schemas"]["CausedBy"];
             /**
-             * @description `self`, `administrator`, `operator` or `anonymous`.
-             * @example self
+             * @description Null for administrators and the command line.
+             * @example 192.0.2.7
              */
-            by: string;
+            ip: string | null;
+            /**
+             * @description Null for administrators and the command line.
+             * @example curl/8.14.1
+             */
+            user_agent: string | null;
+            /** @description Further details, depending on the action. */
             details: {
                 [key: string]: string;
             };
-            /**
-             * @description Omitted for administrators.
-             * @example 192.0.2.7
-             */
-            ip?: string | null;
-            /**
-             * @description `success` or `failure`.
-             * @example success
-             */
-            outcome: string;
-            /** @description Omitted for administrators. */
-            user_agent?: string | null;
         };
         /** @description The user after a reset of the password, and the code if the service generated one. */
         PasswordReset: {
-            /**
-             * Format: date-time
-             * @description From when the one-time password opens no session.
-             */
-            expires_at: string;
             /**
              * @description The one-time password of the user, unless the request contained one. It is not shown again.
              * @example 7k3md-0x2vq-9hw4c-tz81n
              */
             reset_code?: string;
+            /**
+             * Format: date-time
+             * @description From when the one-time password opens no session.
+             */
+            expires_at: string;
             user: components["schemas"]["Account"];
         };
+        /**
+         * @description A permission: `subject:verb`, each of `a-z`, `0-9`, `_` and `-`, starting with a letter.
+         * @example articles:write
+         */
+        Permission: string;
         /** @description A problem as it is sent. */
         Problem: {
-            /**
-             * @description With `too_many_attempts`, the budget that is used up: `network`, `account`, `service` or
-             *     `session`.
-             */
-            budget?: string | null;
-            /**
-             * @description Stable code for programs; one per cause.
-             * @example validation_failed
-             */
-            code: string;
-            /** @example See `errors` for each field. */
-            detail: string;
-            errors?: components["schemas"]["FieldProblem"][];
-            /** @description The `X-Request-Id` of the response, to find the request in the log. */
-            request_id?: string | null;
-            /**
-             * Format: int32
-             * @example 422
-             */
-            status: number;
-            /** @example The request is invalid */
-            title: string;
             /**
              * @description `urn:authapi:problem:` followed by the code.
              * @example urn:authapi:problem:validation_failed
              */
             type: string;
+            /**
+             * @description The same text for every problem with this code.
+             * @example The request is invalid
+             */
+            title: string;
+            /**
+             * Format: int32
+             * @description The status of the response.
+             * @example 422
+             */
+            status: number;
+            /**
+             * @description Explanation for people.
+             * @example See `errors` for each field.
+             */
+            detail: string;
+            code: components["schemas"]["ProblemCode"];
+            /**
+             * @description The `X-Request-Id` of the response, to find the request in the log.
+             * @example 0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d
+             */
+            request_id?: string;
+            /** @description With `too_many_attempts`, the budget that is used up. */
+            budget?: components["schemas"]["Budget"];
+            /** @description With `validation_failed` and other refusals of a field, the refused fields. */
+            errors?: components["schemas"]["FieldProblem"][];
         };
+        /**
+         * @description Stable code of a problem for programs; one per cause.
+         * @enum {string}
+         */
+        ProblemCode: "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
         /** @description The readiness of the service, with the state of its dependencies. */
         Ready: {
-            /**
-             * @description `right`, or `skewed` if this machine's clock differs from the database's by more than the
-             *     setting allows. Omitted if they have not been compared, as on SQLite.
-             * @example right
-             */
-            clock?: string | null;
+            status: components["schemas"]["ReadyStatus"];
             dependencies: components["schemas"]["Dependencies"];
             session_cache: components["schemas"]["SessionCache"];
-            /**
-             * @description `ready`, `degraded` (requests are served, but Redis is down or the clock is wrong) or
-             *     `unavailable`.
-             * @example ready
-             */
-            status: string;
+            /** @description Omitted if the clocks have not been compared, as on SQLite. */
+            clock?: components["schemas"]["ClockState"];
         };
+        /**
+         * @description `degraded`: requests are served, but Redis is down or the clock is wrong.
+         * @enum {string}
+         */
+        ReadyStatus: "ready" | "degraded" | "unavailable";
         /** @description The caller's password. */
         ReauthenticateRequest: {
             /**
@@ -819,6 +971,10 @@ export interface components {
         };
         /** @description The refresh token, for clients that cannot set the header. */
         RefreshRequest: {
+            /**
+             * Format: password
+             * @example q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA
+             */
             refresh_token: string;
         };
         /** @description Login and password of a new user. */
@@ -845,51 +1001,63 @@ export interface components {
         };
         /** @description A role. */
         Role: {
-            /** @example Edits articles. */
-            description: string;
-            /** @example editor */
+            /**
+             * @description 1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter.
+             * @example editor
+             */
             name: string;
+            /**
+             * @description Purpose of the role.
+             * @example Edits articles.
+             */
+            description: string;
             /**
              * @description Permissions of the role.
              * @example [
              *       "articles:write"
              *     ]
              */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Whether users may assign the role to themselves. */
             self_assignable: boolean;
         };
         /** @description The result of a dry run. */
         RoleDryRun: {
+            /**
+             * @description Always true.
+             * @constant
+             */
+            dry_run: true;
             /** @description Whether the role would be created. */
             created: boolean;
-            /** @description Always true. */
-            dry_run: boolean;
+            /** @description The role after the change. */
+            role: components["schemas"]["Role"];
             /**
              * Format: int64
              * @description Number of users who have the role.
              */
             holders: number;
-            /** @description The role after the change. */
-            role: components["schemas"]["Role"];
         };
         /** @description The role after the change; for a dry run, what would change. */
         RoleOutcome: components["schemas"]["Role"] | components["schemas"]["RoleDryRun"];
         /** @description The result of a dry run. */
         RoleRemovalDryRun: {
-            /** @description Always true. */
-            dry_run: boolean;
+            /**
+             * @description Always true.
+             * @constant
+             */
+            dry_run: true;
+            /**
+             * @description Name of the role that would be deleted.
+             * @example editor
+             */
+            role: string;
             /**
              * Format: int64
              * @description Number of users who have the role: always 0, because a role in use is not deleted.
              * @example 0
              */
             holders: number;
-            /**
-             * @description Name of the role that would be deleted.
-             * @example editor
-             */
-            role: string;
         };
         /** @description All roles, ordered by name. */
         Roles: {
@@ -897,36 +1065,20 @@ export interface components {
         };
         /** @description The result of a dry run of a change of roles. */
         RolesDryRun_Account: {
-            /** @description Whether all existing access tokens would become invalid. */
-            access_tokens_revoked: boolean;
-            /** @description Always true. */
-            dry_run: boolean;
             /**
-             * Format: int64
-             * @description Number of live sessions that would end.
+             * @description Always true.
+             * @constant
              */
-            sessions_ended: number;
+            dry_run: true;
             /** @description A user as shown to administrators. */
             user: {
-                /** Format: date-time */
-                created_at: string;
                 /** Format: uuid */
                 id: string;
-                /** Format: date-time */
-                last_login_at?: string | null;
                 /**
                  * @description The login as typed at registration.
                  * @example alice
                  */
                 login: string;
-                /** @description Whether the user must change the password before doing anything else. */
-                password_change_required: boolean;
-                /**
-                 * Format: date-time
-                 * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
-                 *     user chose the password.
-                 */
-                password_expires_at?: string | null;
                 /**
                  * @example [
                  *       "user"
@@ -934,28 +1086,44 @@ export interface components {
                  */
                 roles: string[];
                 status: components["schemas"]["Status"];
+                /** @description Whether the user must change the password before doing anything else. */
+                password_change_required: boolean;
+                /**
+                 * Format: date-time
+                 * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
+                 *     user chose the password.
+                 */
+                password_expires_at: string | null;
+                /** Format: date-time */
+                created_at: string;
                 /**
                  * Format: date-time
                  * @description When roles, password or status last changed.
                  */
                 updated_at: string;
+                /**
+                 * Format: date-time
+                 * @description Null before the first login.
+                 */
+                last_login_at: string | null;
             };
-        };
-        /** @description The result of a dry run of a change of roles. */
-        RolesDryRun_User: {
-            /** @description Whether all existing access tokens would become invalid. */
-            access_tokens_revoked: boolean;
-            /** @description Always true. */
-            dry_run: boolean;
             /**
              * Format: int64
              * @description Number of live sessions that would end.
              */
             sessions_ended: number;
+            /** @description Whether all existing access tokens would become invalid. */
+            access_tokens_revoked: boolean;
+        };
+        /** @description The result of a dry run of a change of roles. */
+        RolesDryRun_User: {
+            /**
+             * @description Always true.
+             * @constant
+             */
+            dry_run: true;
             /** @description A user. */
             user: {
-                /** Format: date-time */
-                created_at: string;
                 /** Format: uuid */
                 id: string;
                 /**
@@ -969,29 +1137,26 @@ export interface components {
                  *     ]
                  */
                 roles: string[];
+                /** Format: date-time */
+                created_at: string;
             };
+            /**
+             * Format: int64
+             * @description Number of live sessions that would end.
+             */
+            sessions_ended: number;
+            /** @description Whether all existing access tokens would become invalid. */
+            access_tokens_revoked: boolean;
         };
         /** @description The user after the change; for a dry run, what would change. */
         RolesOutcome_Account: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            /** Format: date-time */
-            last_login_at?: string | null;
             /**
              * @description The login as typed at registration.
              * @example alice
              */
             login: string;
-            /** @description Whether the user must change the password before doing anything else. */
-            password_change_required: boolean;
-            /**
-             * Format: date-time
-             * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
-             *     user chose the password.
-             */
-            password_expires_at?: string | null;
             /**
              * @example [
              *       "user"
@@ -999,16 +1164,29 @@ export interface components {
              */
             roles: string[];
             status: components["schemas"]["Status"];
+            /** @description Whether the user must change the password before doing anything else. */
+            password_change_required: boolean;
+            /**
+             * Format: date-time
+             * @description From when a one-time password opens no session: its expiry, or its use before. Null if the
+             *     user chose the password.
+             */
+            password_expires_at: string | null;
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description When roles, password or status last changed.
              */
             updated_at: string;
+            /**
+             * Format: date-time
+             * @description Null before the first login.
+             */
+            last_login_at: string | null;
         } | components["schemas"]["RolesDryRun_Account"];
         /** @description The user after the change; for a dry run, what would change. */
         RolesOutcome_User: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             /**
@@ -1022,44 +1200,75 @@ export interface components {
              *     ]
              */
             roles: string[];
-        } | components["schemas"]["RolesDryRun_User"];
-        /** @description A session, usually one device. */
-        Session: {
             /** Format: date-time */
             created_at: string;
-            /** @description Whether this is the session of this request. */
-            current: boolean;
+        } | components["schemas"]["RolesDryRun_User"];
+        /** @description An RSA key (RFC 7518, section 6.3.1). */
+        RsaJwk: {
             /**
-             * Format: date-time
-             * @description When the session ends regardless of refreshes.
+             * @description The key's RFC 7638 SHA-256 thumbprint.
+             * @example NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
              */
-            expires_at: string;
+            kid: string;
+            /** @constant */
+            kty: "RSA";
+            /** @constant */
+            alg: "RS256";
+            /** @constant */
+            use: "sig";
+            /** @description Modulus in unpadded base64url. */
+            n: string;
+            /**
+             * @description Exponent in unpadded base64url.
+             * @example AQAB
+             */
+            e: string;
+        };
+        /** @description A session, usually one device. */
+        Session: {
             /** Format: uuid */
             id: string;
-            /** @example 192.0.2.7 */
-            ip?: string | null;
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description The hour in which the session was last refreshed: its start, or the login if that is later.
              */
             last_used_at: string;
-            /** @example curl/8.14.1 */
-            user_agent?: string | null;
+            /**
+             * Format: date-time
+             * @description When the session ends regardless of refreshes.
+             */
+            expires_at: string;
+            /**
+             * @description The `User-Agent` of the login; null if it had none.
+             * @example curl/8.14.1
+             */
+            user_agent: string | null;
+            /**
+             * @description The address of the login; null if it is unknown.
+             * @example 192.0.2.7
+             */
+            ip: string | null;
+            /** @description Whether this is the session of this request. */
+            current: boolean;
         };
         /** @description The state of the session cache. */
         SessionCache: {
-            /**
-             * @description `held` while requests may be answered from memory. `none` is not a fault: an idle replica
-             *     holds no lease, and a replica without a lease reads the database.
-             * @example held
-             */
-            lease: string;
-            /**
-             * @description `memory` if sessions may be cached, or `database` if it is read for each request.
-             * @example memory
-             */
-            mode: string;
+            mode: components["schemas"]["SessionCacheMode"];
+            lease: components["schemas"]["SessionCacheLease"];
         };
+        /**
+         * @description `held` while requests may be answered from memory. `none` is not a fault: an idle replica holds
+         *     no lease, and a replica without a lease reads the database.
+         * @enum {string}
+         */
+        SessionCacheLease: "held" | "none";
+        /**
+         * @description `memory` if sessions may be cached, or `database` if it is read for each request.
+         * @enum {string}
+         */
+        SessionCacheMode: "memory" | "database";
         /** @description A user's sessions, newest first. */
         Sessions: {
             sessions: components["schemas"]["Session"][];
@@ -1082,24 +1291,27 @@ export interface components {
             /** @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`. */
             access_token: string;
             /**
+             * @description The type of the access token (RFC 6750).
+             * @constant
+             */
+            token_type: "Bearer";
+            /**
              * Format: int64
              * @description Seconds until the access token expires.
              * @example 900
              */
             expires_in: number;
             /**
+             * @description Opaque, valid for one refresh. Keep it secret. Absent if it is in the cookie.
+             * @example q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA
+             */
+            refresh_token?: string;
+            /**
              * Format: int64
              * @description Seconds until the refresh token expires if it is not used.
              * @example 2592000
              */
             refresh_expires_in: number;
-            /** @description Opaque, valid for one refresh. Keep it secret. */
-            refresh_token: string;
-            /**
-             * @description Always `Bearer`.
-             * @example Bearer
-             */
-            token_type: string;
         };
         /** @description The new status of a user. */
         UpdateUserRequest: {
@@ -1107,8 +1319,6 @@ export interface components {
         };
         /** @description A user. */
         User: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             /**
@@ -1122,12 +1332,14 @@ export interface components {
              *     ]
              */
             roles: string[];
+            /** Format: date-time */
+            created_at: string;
         };
         /** @description A page of users, ordered by login. */
         Users: {
-            /** @description Cursor of the next page; `null` on the last page. */
-            next_cursor?: string | null;
             users: components["schemas"]["Account"][];
+            /** @description Cursor of the next page; `null` on the last page. */
+            next_cursor: string | null;
         };
         /** @description The complete new contents of a role. */
         WriteRoleRequest: {
@@ -1142,7 +1354,7 @@ export interface components {
              *       "articles:write"
              *     ]
              */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Whether users may assign the role to themselves. False if omitted. */
             self_assignable?: boolean;
         };
@@ -1150,169 +1362,106 @@ export interface components {
     responses: never;
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description How long the response may be cached (RFC 9111, section 5.2). */
+        CacheControl: string;
+        /** @description What the request lacks (RFC 6750, section 3; RFC 9470, section 3). */
+        Challenge: string;
+        /** @description The state of what is returned, for `If-Match` and `If-None-Match` (RFC 9110, section 8.8.3). */
+        EntityTag: string;
+        /** @description The path of what was created (RFC 9110, section 10.2.2). */
+        Location: string;
+        /** @description The budget that is used up, the attempts that remain (`r`), and the seconds until there are more (`t`). */
+        RateLimit: string;
+        /** @description The id of the request: the client's `X-Request-Id` if it sent a valid one. */
+        RequestId: string;
+        /** @description Seconds to wait before the next attempt (RFC 9110, section 10.2.3). */
+        RetryAfter: number;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    jwks: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` that the client has. */
-                "If-None-Match"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The JWK set, with an `ETag`. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description The set still has the `ETag` in `If-None-Match`. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    metadata: {
+    register: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterRequest"];
+            };
+        };
         responses: {
-            /** @description The metadata. */
-            200: {
+            /** @description The user was created. */
+            201: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Metadata"];
+                    "application/json": components["schemas"]["User"];
                 };
             };
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: no issuer is configured */
-            404: {
+            /** @description `login_taken` */
+            409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`, with errors for each parameter */
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    read_audit: {
-        parameters: {
-            query?: {
-                /** @description Only events that affected this user. */
-                user?: string;
-                /** @description Only events caused by this user. */
-                actor?: string;
-                /** @description Only events with this action, such as `roles_changed`. */
-                action?: string;
-                /** @description Inclusive lower bound. */
-                from?: string;
-                /** @description Exclusive upper bound. */
-                until?: string;
-                /** @description Maximum number of events to return. */
-                limit?: number;
-                /** @description The `next_cursor` of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of events. */
-            200: {
+            /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
+            429: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditLog"];
-                };
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: requires `audit:read`; `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1322,6 +1471,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1330,92 +1491,7 @@ export interface operations {
             };
         };
     };
-    live: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The process responds. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Live"];
-                };
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    ready: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All required dependencies are available; `degraded` if Redis is not, or if the clock is wrong. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ready"];
-                };
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A required dependency is unavailable. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ready"];
-                };
-            };
-        };
-    };
-    log_in: {
+    logIn: {
         parameters: {
             query?: {
                 /**
@@ -1423,10 +1499,15 @@ export interface operations {
                  *     header `Device-Token`.
                  */
                 device_cookie?: boolean;
+                /**
+                 * @description Whether to return the refresh token as the cookie `__Secure-authapi-refresh` instead of the
+                 *     field `refresh_token`.
+                 */
+                refresh_cookie?: boolean;
             };
             header?: {
                 /** @description The device token of an earlier login. One that is not valid is ignored. */
-                "Device-Token"?: string | null;
+                "Device-Token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -1440,8 +1521,10 @@ export interface operations {
             /** @description A session was opened; these are its tokens. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
                     /** @description A token with which the device is known at its next login. */
                     "Device-Token"?: string;
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1451,6 +1534,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1460,6 +1544,8 @@ export interface operations {
             /** @description `invalid_credentials`: unknown login, wrong password, used or expired one-time password, or disabled user */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1469,6 +1555,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1478,6 +1565,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1487,6 +1575,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1496,6 +1585,9 @@ export interface operations {
             /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1505,6 +1597,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1513,55 +1617,113 @@ export interface operations {
             };
         };
     };
-    log_out: {
+    refresh: {
         parameters: {
             query?: {
-                /** @description End all sessions of the user instead of this one. */
-                everywhere?: boolean;
+                /**
+                 * @description Whether to return the next refresh token as the cookie `__Secure-authapi-refresh` instead of
+                 *     the field `refresh_token`. Always the case if the cookie was used.
+                 */
+                refresh_cookie?: boolean;
             };
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"];
+            };
+        };
         responses: {
-            /** @description The session was ended. */
-            204: {
+            /** @description The new tokens of the session. */
+            200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["TokenPair"];
+                };
             };
-            /** @description `malformed_request`, `precondition_unsupported` */
+            /** @description `malformed_request`, also if both header and body contain a token; `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
+            /** @description `token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`, with errors for each parameter */
+            /** @description `cookie_origin_refused` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable` or `overloaded`, with Retry-After; the session may or may not have ended */
+            /** @description `unavailable` or `overloaded`, with Retry-After; the token is still valid */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1582,6 +1744,8 @@ export interface operations {
             /** @description The caller. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1591,6 +1755,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1600,6 +1765,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1609,6 +1776,8 @@ export interface operations {
             /** @description `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1618,6 +1787,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1627,6 +1797,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1635,7 +1817,7 @@ export interface operations {
             };
         };
     };
-    delete_own_account: {
+    deleteOwnAccount: {
         parameters: {
             query?: never;
             header?: never;
@@ -1651,6 +1833,8 @@ export interface operations {
             /** @description The account was deleted. */
             204: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1658,6 +1842,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1667,6 +1852,8 @@ export interface operations {
             /** @description `invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1676,6 +1863,8 @@ export interface operations {
             /** @description `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1685,6 +1874,7 @@ export interface operations {
             /** @description `last_admin` */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1694,6 +1884,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1703,6 +1894,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1712,6 +1904,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1721,6 +1914,9 @@ export interface operations {
             /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1730,6 +1926,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1738,45 +1946,53 @@ export interface operations {
             };
         };
     };
-    export_own_data: {
+    logOut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description End all sessions of the user instead of this one. */
+                everywhere?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The data, with `Content-Disposition: attachment`. */
-            200: {
+            /** @description The session was ended. */
+            204: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["OwnData"];
-                };
+                content?: never;
             };
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `password_change_required` */
+            /** @description `cookie_origin_refused` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1786,6 +2002,153 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After; the session may or may not have ended */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assignRoles: {
+        parameters: {
+            query?: {
+                /** @description Validate the request and return what would change, without changing anything. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The `ETag` that the user must have. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRolesRequest"];
+            };
+        };
+        responses: {
+            /** @description The user after the change, with an `ETag`; for a dry run, what would change. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolesOutcome_User"];
+                };
+            };
+            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no user has this login */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_admin` */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, `unknown_role` */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1795,6 +2158,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1803,7 +2178,7 @@ export interface operations {
             };
         };
     };
-    change_password: {
+    changePassword: {
         parameters: {
             query?: {
                 /**
@@ -1811,6 +2186,11 @@ export interface operations {
                  *     header `Device-Token`.
                  */
                 device_cookie?: boolean;
+                /**
+                 * @description Whether to return the refresh token as the cookie `__Secure-authapi-refresh` instead of the
+                 *     field `refresh_token`.
+                 */
+                refresh_cookie?: boolean;
             };
             header?: never;
             path?: never;
@@ -1825,8 +2205,10 @@ export interface operations {
             /** @description The password was changed and a new session opened. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
                     /** @description A token with which the device is known at its next login. */
                     "Device-Token"?: string;
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1836,6 +2218,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1845,6 +2228,8 @@ export interface operations {
             /** @description `invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1854,6 +2239,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1863,6 +2249,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1872,6 +2259,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each field; `password_unchanged` */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1881,6 +2269,9 @@ export interface operations {
             /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1890,6 +2281,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1914,6 +2317,8 @@ export interface operations {
             /** @description The password is right; this is a new access token of the session. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1923,6 +2328,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1932,6 +2338,8 @@ export interface operations {
             /** @description `invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1941,6 +2349,8 @@ export interface operations {
             /** @description `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1950,6 +2360,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1959,6 +2370,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1968,6 +2380,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1977,6 +2390,9 @@ export interface operations {
             /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
             429: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1986,6 +2402,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1994,7 +2422,92 @@ export interface operations {
             };
         };
     };
-    list_sessions: {
+    exportOwnData: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The data, with `Content-Disposition: attachment`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnData"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -2006,6 +2519,8 @@ export interface operations {
             /** @description The caller's live sessions. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2015,6 +2530,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2024,6 +2540,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2033,6 +2551,8 @@ export interface operations {
             /** @description `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2042,6 +2562,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2051,6 +2572,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2059,7 +2592,7 @@ export interface operations {
             };
         };
     };
-    end_session: {
+    endSession: {
         parameters: {
             query?: never;
             header?: never;
@@ -2074,6 +2607,8 @@ export interface operations {
             /** @description The session was ended. */
             204: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2081,6 +2616,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2090,6 +2626,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2099,6 +2637,8 @@ export interface operations {
             /** @description `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2108,6 +2648,7 @@ export interface operations {
             /** @description `not_found`: the caller has no live session with this id */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2117,6 +2658,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2126,6 +2668,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2134,677 +2688,7 @@ export interface operations {
             };
         };
     };
-    refresh: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["RefreshRequest"] | null;
-            };
-        };
-        responses: {
-            /** @description The new tokens of the session. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokenPair"];
-                };
-            };
-            /** @description `malformed_request`, also if both header and body contain a token; `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each field */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After; the token is still valid */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    register: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RegisterRequest"];
-            };
-        };
-        responses: {
-            /** @description The user was created. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `login_taken` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each field */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_attempts`, with the budget that is used up, and Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_roles: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All roles. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Roles"];
-                };
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    assign_roles: {
-        parameters: {
-            query?: {
-                /** @description Validate the request and return what would change, without changing anything. */
-                dry_run?: boolean;
-            };
-            header?: {
-                /** @description The `ETag` that the user must have. */
-                "If-Match"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AssignRolesRequest"];
-            };
-        };
-        responses: {
-            /** @description The user after the change, with an `ETag`; for a dry run, what would change. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RolesOutcome_User"];
-                };
-            };
-            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: no user has this login */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `last_admin` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, `unknown_role` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_role: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` that the client has. */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /** @description The role's name. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The role, with an `ETag`. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Role"];
-                };
-            };
-            /** @description The role still has the `ETag` in `If-None-Match`. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `malformed_request`, `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: the role does not exist */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    write_role: {
-        parameters: {
-            query?: {
-                /** @description Validate the request and return what would change, without changing anything. */
-                dry_run?: boolean;
-            };
-            header?: {
-                /** @description The `ETag` that the existing role must have. */
-                "If-Match"?: string | null;
-                /** @description `*`, so that an existing role is not replaced. */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /** @description 1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WriteRoleRequest"];
-            };
-        };
-        responses: {
-            /** @description The role after the change, with an `ETag`; for a dry run, what would change. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RoleOutcome"];
-                };
-            };
-            /** @description The role was created; `Location` is its URL. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Role"];
-                };
-            };
-            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: requires `roles:write`; `permission_not_grantable`, `self_assignable_not_grantable`, `out_of_reach`, `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `role_built_in`, `catalogue_full` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: the role does not match `If-Match`, or does not exist, or does despite `If-None-Match: *` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each field */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_role: {
-        parameters: {
-            query?: {
-                /** @description Validate the request and return what would change, without changing anything. */
-                dry_run?: boolean;
-            };
-            header?: {
-                /** @description The `ETag` that the role must have. */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /** @description The role's name. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Dry run: the role would be deleted. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RoleRemovalDryRun"];
-                };
-            };
-            /** @description The role was deleted. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: requires `roles:write`; `out_of_reach`, `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: the role does not exist */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `role_in_use`, `role_built_in`, `role_default` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each parameter */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    find_users: {
+    findUsers: {
         parameters: {
             query?: {
                 /** @description Prefix of the login, in any spelling. */
@@ -2827,6 +2711,8 @@ export interface operations {
             /** @description A page of users. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2836,6 +2722,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2845,6 +2732,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2854,6 +2743,8 @@ export interface operations {
             /** @description `forbidden`: requires `users:read`; `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2863,6 +2754,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2872,6 +2764,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2880,12 +2784,12 @@ export interface operations {
             };
         };
     };
-    show_user: {
+    showUser: {
         parameters: {
             query?: never;
             header?: {
                 /** @description The `ETag` that the client has. */
-                "If-None-Match"?: string | null;
+                "If-None-Match"?: string;
             };
             path: {
                 /** @description The user's id. */
@@ -2898,6 +2802,9 @@ export interface operations {
             /** @description The user, with an `ETag`. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2907,6 +2814,9 @@ export interface operations {
             /** @description The user still has the `ETag` in `If-None-Match`. */
             304: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2914,6 +2824,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2923,6 +2834,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2932,6 +2845,8 @@ export interface operations {
             /** @description `forbidden`: requires `users:read`; `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2941,6 +2856,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2950,6 +2866,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2959,6 +2876,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2967,12 +2896,12 @@ export interface operations {
             };
         };
     };
-    delete_user: {
+    deleteUser: {
         parameters: {
             query?: never;
             header?: {
                 /** @description The `ETag` that the user must have. */
-                "If-Match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id. */
@@ -2985,6 +2914,8 @@ export interface operations {
             /** @description The user was deleted. */
             204: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2992,6 +2923,7 @@ export interface operations {
             /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3001,6 +2933,8 @@ export interface operations {
             /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3010,6 +2944,8 @@ export interface operations {
             /** @description `forbidden`: requires `users:write`; `out_of_reach`, `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3019,6 +2955,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3028,6 +2965,7 @@ export interface operations {
             /** @description `last_admin` */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3037,6 +2975,7 @@ export interface operations {
             /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3046,6 +2985,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3055,6 +2995,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3063,12 +3015,12 @@ export interface operations {
             };
         };
     };
-    set_status: {
+    setStatus: {
         parameters: {
             query?: never;
             header?: {
                 /** @description The `ETag` that the user must have. */
-                "If-Match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id. */
@@ -3085,6 +3037,9 @@ export interface operations {
             /** @description The user after the change, with an `ETag`. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3094,6 +3049,7 @@ export interface operations {
             /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3103,6 +3059,8 @@ export interface operations {
             /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3112,6 +3070,8 @@ export interface operations {
             /** @description `forbidden`: requires `users:write`; `out_of_reach`, `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3121,6 +3081,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3130,6 +3091,7 @@ export interface operations {
             /** @description `last_admin` */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3139,6 +3101,7 @@ export interface operations {
             /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3148,6 +3111,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3157,6 +3121,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3166,6 +3131,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each field */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3175,6 +3141,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3183,118 +3161,7 @@ export interface operations {
             };
         };
     };
-    reset_password: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` that the user must have. */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /** @description The user's id. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["ResetPasswordRequest"] | null;
-            };
-        };
-        responses: {
-            /** @description The code, and the user after the change with their `ETag`. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PasswordReset"];
-                };
-            };
-            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: requires `users:write`; `own_password`, `chosen_password_disabled`, `out_of_reach`, `password_change_required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: the user does not exist */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`, with errors for each field */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable` or `overloaded`, with Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    assign_user_roles: {
+    assignUserRoles: {
         parameters: {
             query?: {
                 /** @description Validate the request and return what would change, without changing anything. */
@@ -3302,7 +3169,7 @@ export interface operations {
             };
             header?: {
                 /** @description The `ETag` that the user must have. */
-                "If-Match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id. */
@@ -3319,6 +3186,9 @@ export interface operations {
             /** @description The user after the change, with an `ETag`; for a dry run, what would change. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3328,6 +3198,7 @@ export interface operations {
             /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3337,6 +3208,8 @@ export interface operations {
             /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3346,6 +3219,8 @@ export interface operations {
             /** @description `forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3355,6 +3230,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3364,6 +3240,7 @@ export interface operations {
             /** @description `last_admin` */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3373,6 +3250,7 @@ export interface operations {
             /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
             412: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3382,6 +3260,7 @@ export interface operations {
             /** @description `payload_too_large` */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3391,6 +3270,7 @@ export interface operations {
             /** @description `unsupported_media_type` */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3400,6 +3280,7 @@ export interface operations {
             /** @description `validation_failed`, `unknown_role` */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3409,6 +3290,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3417,7 +3310,143 @@ export interface operations {
             };
         };
     };
-    list_user_sessions: {
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the user must have. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The user's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The code, and the user after the change with their `ETag`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordReset"];
+                };
+            };
+            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: requires `users:write`; `own_password`, `chosen_password_disabled`, `out_of_reach`, `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: the user does not exist */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each field */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -3432,6 +3461,8 @@ export interface operations {
             /** @description The user's live sessions. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3441,6 +3472,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3450,6 +3482,8 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3459,6 +3493,8 @@ export interface operations {
             /** @description `forbidden`: requires `sessions:revoke`; `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3468,6 +3504,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3477,6 +3514,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3486,6 +3524,18 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3494,7 +3544,7 @@ export interface operations {
             };
         };
     };
-    end_user_sessions: {
+    endUserSessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -3509,6 +3559,8 @@ export interface operations {
             /** @description All sessions of the user were ended. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3518,6 +3570,7 @@ export interface operations {
             /** @description `malformed_request`, `precondition_unsupported` */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3527,6 +3580,8 @@ export interface operations {
             /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3536,6 +3591,8 @@ export interface operations {
             /** @description `forbidden`: requires `sessions:revoke`; `out_of_reach`, `password_change_required` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3545,6 +3602,7 @@ export interface operations {
             /** @description `not_found`: the user does not exist */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3554,6 +3612,7 @@ export interface operations {
             /** @description `validation_failed`, with errors for each parameter */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3563,6 +3622,846 @@ export interface operations {
             /** @description `unavailable` or `overloaded`, with Retry-After */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All roles. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Roles"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showRole: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the client has. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The role's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The role, with an `ETag`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description The role still has the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: the role does not exist */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    writeRole: {
+        parameters: {
+            query?: {
+                /** @description Validate the request and return what would change, without changing anything. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The `ETag` that the existing role must have. */
+                "If-Match"?: string;
+                /** @description `*`, so that an existing role is not replaced. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description 1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteRoleRequest"];
+            };
+        };
+        responses: {
+            /** @description The role after the change, with an `ETag`; for a dry run, what would change. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleOutcome"];
+                };
+            };
+            /** @description The role was created; `Location` is its URL. */
+            201: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: requires `roles:write`; `permission_not_grantable`, `self_assignable_not_grantable`, `out_of_reach`, `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_built_in`, `catalogue_full` */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: the role does not match `If-Match`, or does not exist, or does despite `If-None-Match: *` */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each field */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteRole: {
+        parameters: {
+            query?: {
+                /** @description Validate the request and return what would change, without changing anything. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The `ETag` that the role must have. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The role's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Dry run: the role would be deleted. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleRemovalDryRun"];
+                };
+            };
+            /** @description The role was deleted. */
+            204: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`, also if `If-Match` is malformed; `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: requires `roles:write`; `out_of_reach`, `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: the role does not exist */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_in_use`, `role_built_in`, `role_default` */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: the `ETag` does not match `If-Match` */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readAudit: {
+        parameters: {
+            query?: {
+                /** @description Only events that affected this user. */
+                user?: string;
+                /** @description Only events caused by this user. */
+                actor?: string;
+                /** @description Only events with this action. */
+                action?: components["schemas"]["AuditAction"];
+                /** @description Inclusive lower bound. */
+                from?: string;
+                /** @description Exclusive upper bound. */
+                until?: string;
+                /** @description Maximum number of events to return. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: requires `audit:read`; `password_change_required` */
+            403: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable` or `overloaded`, with Retry-After */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The process responds. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Live"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All required dependencies are available; `degraded` if Redis is not, or if the clock is wrong. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A required dependency is unavailable. */
+            503: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jwks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the client has. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The JWK set, with an `ETag`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JwkSet"];
+                };
+            };
+            /** @description The set still has the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metadata"];
+                };
+            };
+            /** @description `malformed_request`, `precondition_unsupported` */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no issuer is configured */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`, with errors for each parameter */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as `internal` or `request_timeout`. */
+            default: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
