@@ -6,11 +6,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 CARGO_DENY := 0.20.2
 # The checks that a change must pass, cheap checks first. The tests are last, so that the output
 # ends with their summaries.
-CI_STEPS := fmt-check arch lint doc deny lint-containers test-proxy test-examples test-readme test-interop test-browser test-api test-faults test-bench test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-proxy test-examples test-readme test-interop test-browser test-client test-generators test-api test-faults test-bench test
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: setup ## Build the service and run it on http://127.0.0.1:8000, with its data in data/ and keys/
@@ -104,12 +104,12 @@ test-api: setup ## Compare the service with its OpenAPI document by generated re
 .PHONY: test-faults
 test-faults: setup ## Test the service under load while its servers crash, hang, disconnect or fill up; takes minutes
 	@scripts/setup faults
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked --profile faults -p authapi --test faults -- --nocapture $(ARGS)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked -p authapi --test faults -- --nocapture $(ARGS)
 
 .PHONY: test-guessing
 test-guessing: setup ## Guess passwords from thousands of addresses for ten minutes while owners log in; SECONDS=60 shortens it
 	@scripts/setup faults
-	AUTHAPI_GUESSING_SECONDS=$(or $(SECONDS),600) cargo test --locked --profile faults -p authapi --test faults -- --nocapture --test-threads=1 guessing
+	AUTHAPI_GUESSING_SECONDS=$(or $(SECONDS),600) cargo test --locked -p authapi --test faults -- --nocapture --test-threads=1 guessing
 
 # The two builds are separate: a common build would enable the benchmark's features in the service.
 .PHONY: bench
@@ -122,6 +122,12 @@ bench: setup ## Measure the service and the limits of this machine; QUICK=1 runs
 .PHONY: bench-parts
 bench-parts: setup ## Measure the parts of a request; ARGS='session' narrows it
 	cargo bench --locked -p bench --bench hot_parts -- $(ARGS)
+
+.PHONY: bench-login-times
+bench-login-times: setup ## Measure whether the duration of a login shows if the account exists; takes ten minutes
+	@scripts/setup arch
+	cargo build --release --locked -p authapi
+	python3 tests/bench/login_times.py target/release/authapi $(ARGS)
 
 .PHONY: simulate-guessing
 simulate-guessing: setup ## Simulate days of guessing passwords, and print the figures of docs/security.md
@@ -168,7 +174,7 @@ test-dockerfile: setup ## Run the steps of the Dockerfile, without Docker, and s
 .PHONY: tools
 tools: setup ## Install the version of cargo-deny that deny needs, if it is missing
 	@if [[ "$$(cargo deny --version 2>/dev/null)" != 'cargo-deny $(CARGO_DENY)' ]]; then \
-		cargo install --locked cargo-deny --version $(CARGO_DENY); \
+		cargo install --locked --debug cargo-deny --version $(CARGO_DENY); \
 	fi
 
 .PHONY: setup
