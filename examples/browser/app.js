@@ -6,6 +6,7 @@ import { config } from "./config.js";
 const auth = createClient(config);
 const entry = document.querySelector("#entry");
 const account = document.querySelector("#account");
+const name = document.querySelector("#name");
 const message = document.querySelector("#message");
 
 /** Runs an action, and shows why it failed. */
@@ -14,6 +15,8 @@ async function attempt(action) {
   try {
     await action();
   } catch (error) {
+    // The session changed meanwhile. The listener shows the new one.
+    if (error.name === "AbortError") return;
     // Fields of a rejected form have an explanation each, such as that of a weak password.
     const fields = error.problem?.errors?.map((field) => `${field.field}: ${field.detail}`);
     const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
@@ -27,9 +30,10 @@ async function show() {
   entry.hidden = session.status !== "anonymous";
   account.hidden = session.status !== "authenticated";
   if (session.reason) message.textContent = `Please log in again (${session.reason}).`;
+  name.textContent = "";
   if (session.status !== "authenticated") return;
   const me = await auth.me();
-  document.querySelector("#name").textContent = me.login;
+  if (auth.getSession() === session) name.textContent = me.login;
 }
 
 entry.addEventListener("submit", (event) => {
@@ -43,11 +47,17 @@ entry.addEventListener("submit", (event) => {
 });
 
 document.querySelector("#logout").addEventListener("click", () => attempt(() => auth.logout()));
-document.querySelector("#everywhere").addEventListener("click", () => attempt(() => auth.logout({ everywhere: true })));
+document
+  .querySelector("#everywhere")
+  .addEventListener("click", () => attempt(() => auth.logout({ everywhere: true })));
 
 auth.subscribe(() => attempt(show));
 // After a reload, cookie mode continues the session.
 attempt(async () => {
-  await auth.restore();
+  await auth.restore().catch((error) => {
+    // The service does not respond. A login shows whether it does again.
+    entry.hidden = false;
+    throw error;
+  });
   await show();
 });

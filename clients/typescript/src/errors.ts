@@ -12,7 +12,8 @@ export class AuthApiError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(status: number, problem?: Problem, retryAfter?: number) {
-    super(problem ? `${problem.title}: ${problem.detail}` : `The response has the status ${status}`);
+    const text = `The response has the status ${status}`;
+    super(problem ? `${problem.title}: ${problem.detail}` : text);
     this.name = "AuthApiError";
     this.code = problem?.code ?? "unknown";
     this.status = status;
@@ -35,5 +36,6 @@ export async function problemOf(response: Response): Promise<Problem | undefined
 export async function expectSuccess(response: Response): Promise<Response> {
   if (response.ok) return response;
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-  throw new AuthApiError(response.status, await problemOf(response), seconds >= 0 ? seconds : undefined);
+  const retryAfter = seconds >= 0 ? seconds : undefined;
+  throw new AuthApiError(response.status, await problemOf(response), retryAfter);
 }

@@ -5,7 +5,7 @@ import type { Session } from "./types.js";
 export class SessionStore {
   #session: Session;
   #tokens: Tokens | undefined;
-  #generation = 0;
+  #ending = new AbortController();
   readonly #listeners = new Set<() => void>();
 
   constructor(session: Session) {
@@ -25,16 +25,14 @@ export class SessionStore {
     return this.#tokens;
   }
 
-  /** Increases when a session opens or closes: responses to earlier requests are then stale. */
-  get generation(): number {
-    return this.#generation;
+  /** Aborts with an `AbortError` when another session opens or this one closes. */
+  get ended(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Opens another session. */
   open(tokens: Tokens): void {
-    this.#generation++;
-    this.#tokens = tokens;
-    this.#publish({ status: "authenticated" });
+    this.#replace({ status: "authenticated" }, tokens);
   }
 
   /** Replaces the tokens of the session. */
@@ -45,13 +43,32 @@ export class SessionStore {
 
   /** Closes the session. */
   close(session: Session): void {
-    this.#generation++;
-    this.#tokens = undefined;
+    this.#replace(session, undefined);
+  }
+
+  #replace(session: Session, tokens: Tokens | undefined): void {
+    const ending = this.#ending;
+    this.#ending = new AbortController();
+    this.#tokens = tokens;
+    ending.abort(new DOMException("The session changed", "AbortError"));
     this.#publish(session);
   }
 
   #publish(session: Session): void {
     this.#session = session;
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // A listener that fails must neither fail the call nor keep it from the other tabs.
+        reportFailure(error);
+      }
+    }
   }
+}
+
+/** Reports an error as one that no code caught. Not all servers have `reportError`. */
+function reportFailure(error: unknown): void {
+  if (typeof reportError === "function") reportError(error);
+  else console.error(error);
 }

@@ -3,7 +3,7 @@ export type TabMessage = "login" | "logout";
 
 /** The channel between the tabs that use the same service. */
 export class Tabs {
-  readonly #channel: BroadcastChannel | undefined;
+  #channel: BroadcastChannel | undefined;
 
   constructor(baseUrl: string, onMessage: (message: TabMessage) => void) {
     if (typeof BroadcastChannel === "undefined") return;
@@ -19,5 +19,6 @@ export class Tabs {
 
   close(): void {
     this.#channel?.close();
+    this.#channel = undefined;
   }
 }

@@ -27,7 +27,10 @@ export type RefreshMode =
   | "cookie";
 
 export interface ClientOptions {
-  /** URL of the service, with its path prefix if it has one, such as `https://example.com/auth`. */
+  /**
+   * URL of the service, with its path prefix if it has one, such as `https://example.com/auth`.
+   * In a page, a path such as `/auth` suffices.
+   */
   baseUrl: string;
   /** Where the refresh token is kept. */
   refresh: RefreshMode;
@@ -42,7 +45,7 @@ export interface ClientOptions {
 
 /** Whether a user is logged in. The object is replaced, never changed. */
 export type Session =
-  /** Cookie mode, before `restore` has found out. */
+  /** Cookie mode, before `restore` was called or while it has no response. */
   | { readonly status: "unknown" }
   /** `reason` is the code with which the service ended the session, if it did. */
   | { readonly status: "anonymous"; readonly reason?: ErrorCode | "unknown" | undefined }
@@ -74,7 +77,10 @@ export interface AuthClient {
    * whether a user is logged in. Rejects if the service does not respond: try again later.
    */
   restore(): Promise<boolean>;
-  /** Returns the user, with the current roles and permissions. */
+  /**
+   * Returns the user, with the current roles and permissions. Rejects with an `AbortError` if the
+   * session changes before the response arrives.
+   */
   me(options?: CallOptions): Promise<Me>;
   /** Changes the password. All other sessions of the user end, and this one gets new tokens. */
   changePassword(passwords: ChangePasswordRequest, options?: CallOptions): Promise<void>;
@@ -84,13 +90,20 @@ export interface AuthClient {
    * Works like the global `fetch`, and adds the access token. It refreshes an expired token once
    * for all concurrent calls, and repeats a request once whose token was rejected. Rejects with an
    * `AuthApiError` if the refresh fails, with an `AbortError` if the session changes before the
-   * request is sent, and with a `TypeError` for an origin that is not in `apiOrigins`.
+   * response arrives, and with a `TypeError` for an origin that is not in `apiOrigins`. If a
+   * request with an effect is rejected with an `AbortError`, the effect may have happened.
    */
   fetch: typeof globalThis.fetch;
   /** Returns the current session, the same object until it changes. */
   getSession(): Session;
-  /** Calls the listener after each change of the session. Returns a function that ends this. */
+  /**
+   * Calls the listener after each change of the session. Returns a function that removes the
+   * listener.
+   */
   subscribe(listener: () => void): () => void;
-  /** Stops listening to other tabs, for tests and reloaded modules. The session continues. */
+  /**
+   * Stops sending changes to other tabs and following theirs, for tests and reloaded modules. The
+   * session continues.
+   */
   close(): void;
 }

@@ -1,29 +1,38 @@
 import { AuthApiError } from "./errors.js";
 
 const ATTEMPTS = 3;
-// A refresh that lost its response can be repeated for 10 seconds (docs/tokens.md, "Grace window").
 const LONGEST_WAIT = 5; // seconds
-const DEFAULT_WAIT = 0.5; // seconds, without Retry-After
+const DEFAULT_WAIT = 0.5; // seconds, after a response without Retry-After and a failed connection
 const JITTER = 0.5; // seconds
 
 /** Whether the same request may succeed later. */
 export function isTemporary(error: unknown): boolean {
   if (error instanceof AuthApiError) return error.status === 429 || error.status === 503;
-  // `fetch` throws a TypeError if the network fails, and a DOMException if the caller aborts.
-  return error instanceof TypeError;
+  // `fetch` throws a TypeError if the network fails, and the reason if a signal aborts it.
+  return error instanceof TypeError || isTimeout(error);
 }
 
-/** Runs the call up to three times, with the wait that the service demands between the attempts. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+/** Runs the call up to three times, and waits for the `Retry-After` time between the attempts. */
 export async function retrying<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await call();
     } catch (error) {
-      const wait = (error instanceof AuthApiError && error.retryAfter) || DEFAULT_WAIT;
+      const wait = waitAfter(error);
       if (attempt === ATTEMPTS || wait > LONGEST_WAIT || !isTemporary(error)) throw error;
       await abortable(delay(wait + Math.random() * JITTER), signal);
     }
   }
+}
+
+/** The seconds to wait after a failed attempt. A timeout was a wait. */
+function waitAfter(error: unknown): number {
+  if (isTimeout(error)) return 0;
+  return (error instanceof AuthApiError && error.retryAfter) || DEFAULT_WAIT;
 }
 
 /** Waits for the promise until the signal aborts, which rejects with the signal's reason. */

@@ -300,6 +300,48 @@ for (const origin of ["proxy", "sameSite"]) {
   });
 }
 
+test("the example shows its form and a message while the service is down", async (t) => {
+  const context = await profile(t);
+  await context.route(`${apps.proxy}/auth/refresh`, (route) => route.fulfill({ status: 502 }));
+  const page = await context.newPage();
+  await page.goto(apps.proxy);
+  await page.getByText("The response has the status 502").waitFor();
+  await context.unroute(`${apps.proxy}/auth/refresh`);
+  await submit(page, account(), "Register");
+});
+
+test("the example does not show the account of an earlier session", async (t) => {
+  const context = await profile(t);
+  const page = await context.newPage();
+  const [alice, bob] = [account(), account()];
+  const asked = new Promise((resolve) => {
+    context.route(`${apps.proxy}/auth/me`, resolve, { times: 1 });
+  });
+  await page.goto(apps.proxy);
+  await page.getByLabel("Login").fill(alice.login);
+  await page.getByLabel("Password").fill(alice.password);
+  await page.getByRole("button", { name: "Register" }).click();
+  const late = await asked;
+  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await submit(page, bob, "Register");
+  const answered = page.waitForResponse(`${apps.proxy}/auth/me`);
+  await late.fulfill({ status: 200, contentType: "application/json", body: JSON.stringify(alice) });
+  await answered;
+  assert.equal(await page.locator("#name").textContent(), bob.login);
+});
+
+test("a tab that missed another login in cookie mode does not act as that user", async (t) => {
+  const context = await profile(t);
+  const [first, second] = [await tab(context, apps.sameSite, "cookie"), await tab(context, apps.sameSite, "cookie")];
+  await logIn(first);
+  await second.waitForFunction(() => auth.getSession().status === "authenticated");
+  await first.evaluate(() => auth.close());
+  const bob = await logIn(second);
+  await first.evaluate(() => expire());
+  assert.equal(await first.evaluate(() => auth.me().catch((error) => error.name)), "AbortError");
+  assert.equal(await login(first), bob.login);
+});
+
 test("the page of docs/browser.md logs in and keeps the login", async (t) => {
   const doc = await readFile(new URL("../../../docs/browser.md", import.meta.url), "utf8");
   const [, html] = doc.match(/^```html\n(.*?)^```/ms);

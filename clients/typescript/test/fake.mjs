@@ -45,6 +45,7 @@ export function fakeService({ cookies = false, lifetime = 900 } = {}) {
       headers: request.headers,
       credentials: request.credentials,
       body: await request.text(),
+      signal: request.signal,
     };
     requests.push(sent);
     const answer = answers.get(sent.call) ?? defaults[sent.call] ?? (() => ok({}));
@@ -68,6 +69,12 @@ export function fakeService({ cookies = false, lifetime = 900 } = {}) {
     /** The requests of one call. */
     of: (call) => requests.filter((request) => request.call === call),
   };
+}
+
+/** Returns an access token with these claims. Its signature is not valid. */
+export function accessToken(claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ typ: "at+jwt", alg: "ES256" })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
 /** A promise with its functions. */

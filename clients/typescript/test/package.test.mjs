@@ -47,10 +47,8 @@ test("the examples of the README compile against the published types", () => {
     // A block whose first line is a comment with the name of a file can be imported by the others.
     const nameOf = (code, index) => code.match(/^\/\/ (\S+\.ts)\n/)?.[1] ?? `example-${index}.tsx`;
     blocks.forEach((code, index) => writeFileSync(join(folder, nameOf(code, index)), code));
-    // What the examples use of React and of openapi-fetch.
-    writeFileSync(join(folder, "modules.d.ts"), readFileSync(join(ROOT, "test/modules.txt")));
     const paths = { "@authapi/client": [join(ROOT, "dist/index.d.ts")] };
-    const compilerOptions = { strict: true, noEmit: true, jsx: "preserve", module: "esnext", moduleResolution: "bundler", target: "es2022", types: [], paths };
+    const compilerOptions = { strict: true, noEmit: true, jsx: "react-jsx", module: "esnext", moduleResolution: "bundler", target: "es2022", lib: ["es2023", "dom"], types: [], paths };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["."] }));
     run("tsc", "--project", folder);
   } catch (error) {

@@ -84,7 +84,7 @@ test("a new password replaces the session, and the old password is rejected", as
   assert.equal(auth.getSession().status, "authenticated");
 });
 
-test("a logout on all devices ends another client's session, which learns the reason", async (t) => {
+test("a logout on all devices ends another client's session, and that session has the reason", async (t) => {
   const [first, second] = [client(t).auth, client(t).auth];
   const alice = account();
   await first.register(alice);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createClient } from "../dist/index.js";
-import { BASE, fakeService, ok, pending, problem } from "./fake.mjs";
+import { BASE, accessToken, fakeService, ok, pending, problem } from "./fake.mjs";
 
 const ALICE = { login: "alice", password: "seven sober walruses 42" };
 
@@ -145,4 +145,95 @@ test("messages between tabs contain no tokens", async (t) => {
   await client.login(ALICE);
   await client.logout();
   assert.deepEqual(messages, ["login", "logout"]);
+});
+
+const SESSION = "0199d0c4-0000-7000-8000-00000000000";
+
+/** A response with an access token of the user's session. Its claims are not only ASCII. */
+function issued(login, sid, jti) {
+  const token = accessToken({ sub: `id of ${login}`, sid: SESSION + sid, jti, roles: ["später", "??>>"] });
+  return ok({ access_token: token, token_type: "Bearer", expires_in: 900 });
+}
+
+/** The users whose access tokens the requests carried. */
+function usersOf(requests) {
+  return requests.map(({ bearer }) => JSON.parse(Buffer.from(bearer.split(".")[1], "base64url")).sub);
+}
+
+/** Logs in as alice, with a monotonic clock that the test moves. */
+async function aliceIn(t) {
+  const clock = { now: 1000 };
+  t.mock.method(performance, "now", () => clock.now);
+  const service = fakeService({ cookies: true });
+  service.on("POST /login", ({ body }) => issued(JSON.parse(body).login, 1, "a"));
+  const client = tab(t, service, "cookie");
+  await client.login(ALICE);
+  return { client, service, clock };
+}
+
+for (const [name, login, sid] of [["another user", "bob", 2], ["another session of the user", "alice", 2]]) {
+  test(`a tab that missed the login of ${name} opens that session, and repeats no request in it`, async (t) => {
+    const { client, service, clock } = await aliceIn(t);
+    const before = client.getSession();
+    let changes = 0;
+    client.subscribe(() => (changes += 1));
+    service.on("POST /refresh", () => issued(login, sid, "b"));
+    service.on("POST /items", () => problem(401, "token_revoked"));
+    const rejected = client.fetch("https://auth.example.com/items", { method: "POST" });
+    await assert.rejects(rejected, { name: "AbortError" });
+    assert.deepEqual(usersOf(service.of("POST /items")), ["id of alice"]);
+    assert.equal(client.getSession().status, "authenticated");
+    assert.notEqual(client.getSession(), before);
+    assert.equal(changes, 1);
+    await client.me();
+    assert.deepEqual(usersOf(service.of("GET /me")), [`id of ${login}`]);
+    // A call that finds its token expired is not sent as the other user either.
+    service.on("POST /refresh", () => issued("carol", 3, "c"));
+    clock.now += 900_000;
+    await assert.rejects(Promise.all([client.me(), client.me()]), { name: "AbortError" });
+    assert.equal(service.of("GET /me").length, 1);
+    assert.equal(changes, 2);
+  });
+}
+
+test("a refresh of the same session changes nothing but the tokens", async (t) => {
+  const { client, service, clock } = await aliceIn(t);
+  const before = client.getSession();
+  service.on("POST /refresh", () => issued("alice", 1, "b"));
+  clock.now += 900_000;
+  await client.me();
+  assert.equal(client.getSession(), before);
+});
+
+test("a cookie of an earlier user that arrives after a login does not send requests as that user", async (t) => {
+  const { client, service, clock } = await aliceIn(t);
+  // The response of alice's refresh is lost to the page, but the browser stores its cookie last.
+  service.on("POST /refresh", () => pending().promise);
+  clock.now += 900_000;
+  const call = client.me();
+  await turn();
+  service.on("POST /login", () => issued("bob", 2, "b"));
+  await client.login({ login: "bob", password: "nine quiet otters 42" });
+  await assert.rejects(call, { name: "AbortError" });
+  service.on("POST /refresh", () => issued("alice", 1, "c"));
+  clock.now += 900_000;
+  await assert.rejects(client.me(), { name: "AbortError" });
+  assert.equal(service.of("GET /me").length, 0);
+  await client.me();
+  assert.deepEqual(usersOf(service.of("GET /me")), ["id of alice"]);
+});
+
+test("a login in another tab while the session is restored is restored, too", async (t) => {
+  const service = fakeService({ cookies: true });
+  const first = tab(t, service, "cookie");
+  const second = tab(t, service, "cookie");
+  service.on("POST /refresh", () => {
+    service.on("POST /refresh", () => ok(service.pair()));
+    return pending().promise;
+  });
+  const me = second.me();
+  await turn();
+  await first.login(ALICE);
+  assert.deepEqual(await me, { login: "alice" });
+  assert.notEqual(service.of("GET /me")[0].bearer, undefined);
 });
