@@ -38,6 +38,17 @@ impl<'a> CookieOrigins<'a> {
         }
     }
 
+    /// Refuses to set cookies in the response to a page that could not use them, so that no page
+    /// can log its visitor in to another account. Only requests that no page sent lack `Origin`,
+    /// because the routes are POST and PUT (Fetch Standard, section 3.2).
+    pub fn check_to_set(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if headers.contains_key(header::ORIGIN) {
+            self.check(headers)
+        } else {
+            Ok(())
+        }
+    }
+
     fn are_permitted(&self, headers: &HeaderMap) -> bool {
         let (Ok(Some(origin)), Ok(site)) = (only(headers, &header::ORIGIN), only(headers, &SEC_FETCH_SITE))
         else {

@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt};
 
+/// Maximum length of a prefix. Browsers ignore the path of a cookie beyond 1,024 bytes
+/// (RFC 6265bis, section 5.6).
+const MAX_LENGTH: usize = 200;
+
 /// The path that a proxy removes before it passes requests on, such as `/auth`; empty for none. It
 /// begins with a slash and does not end with one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +18,9 @@ pub struct CookiePathPrefix(String);
 pub struct CookiePathPrefixRefused;
 
 impl CookiePathPrefix {
-    /// Parses an empty prefix, or one of segments of unreserved or percent-encoded characters (RFC
-    /// 3986, section 3.3), none of them `.` or `..`.
+    /// Parses an empty prefix, or one of at most 200 characters, in segments of unreserved or
+    /// percent-encoded characters (RFC 3986, section 3.3). No segment is `.` or `..`, and neither
+    /// `.` nor `/` is percent-encoded, because proxies and browsers may decode them.
     ///
     /// # Errors
     /// If the text has another form.
@@ -24,7 +29,7 @@ impl CookiePathPrefix {
             Some(segments) => segments.split('/').all(is_segment),
             None => text.is_empty(),
         };
-        if is_prefix {
+        if is_prefix && text.len() <= MAX_LENGTH {
             Ok(Self(text.to_owned()))
         } else {
             Err(CookiePathPrefixRefused)
@@ -40,7 +45,18 @@ impl CookiePathPrefix {
 fn is_segment(segment: &str) -> bool {
     let is_allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%');
-    !matches!(segment, "" | "." | "..") && segment.bytes().all(is_allowed)
+    let is_written_well = segment.bytes().all(is_allowed) && segment.split('%').skip(1).all(is_encoding);
+    !matches!(segment, "" | "." | "..") && is_written_well
+}
+
+/// Returns whether `text`, which follows a `%`, begins with two digits of another character than
+/// `.` and `/`.
+fn is_encoding(text: &str) -> bool {
+    let digits = text
+        .get(..2)
+        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    byte.is_some_and(|byte| !matches!(byte, b'.' | b'/'))
 }
 
 impl TryFrom<String> for CookiePathPrefix {
@@ -59,7 +75,7 @@ impl From<CookiePathPrefix> for String {
 
 impl fmt::Display for CookiePathPrefixRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a path that begins with a slash and does not end with one")
+        f.write_str("not a path of at most 200 characters that begins with a slash and does not end with one")
     }
 }
 
@@ -71,6 +87,7 @@ mod tests {
 
     #[test]
     fn a_prefix_begins_with_a_slash_and_does_not_end_with_one() {
+        let longest = format!("/{}", "a".repeat(199));
         for (text, accepted) in [
             ("", true),
             ("/auth", true),
@@ -87,6 +104,17 @@ mod tests {
             ("/a b", false),
             ("/a?b", false),
             ("/café", false),
+            ("/a%", false),
+            ("/a%2", false),
+            ("/a%2/b", false),
+            ("/a%%41", false),
+            ("/a%zz", false),
+            ("/a%2e", false),
+            ("/%2E%2e/a", false),
+            ("/a%2fb", false),
+            ("/a%2Fb", false),
+            (&longest, true),
+            (&format!("{longest}a"), false),
         ] {
             assert_eq!(CookiePathPrefix::parse(text).is_ok(), accepted, "{text}");
         }

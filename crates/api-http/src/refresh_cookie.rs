@@ -14,7 +14,7 @@ use actix_web::{
         header::{self, HeaderMap},
     },
 };
-use domain::steps::TokenPair;
+use domain::{steps::TokenPair, use_cases::RefreshError};
 use secrecy::SecretString;
 
 /// The cookie. Browsers accept the prefix `__Secure-` only with `Secure` (RFC 6265bis, section
@@ -69,25 +69,24 @@ impl<'a> RefreshCookies<'a> {
     }
 }
 
-/// Returns whether `request` contains the cookie, valid or not.
-pub fn is_sent(request: &HttpRequest) -> bool {
-    values(request.headers()).next().is_some()
-}
-
 /// Returns the token in the cookie of a request without another token.
 ///
-/// A cookie that occurs more than once, or whose value has other characters than a token, counts as
-/// an empty token, which is never valid.
+/// A cookie whose value has other characters than a token counts as an empty token, which is never
+/// valid.
 ///
 /// # Errors
-/// `token_missing` without the cookie, and `cookie_origin_refused` if the request does not prove
-/// that a permitted page sent it.
+/// Problems after which the browser must keep its cookies: `token_missing` without the cookie,
+/// `cookie_origin_refused` if the request does not prove that a permitted page sent it, and
+/// `refresh_token_invalid` if the cookie occurs more than once. Another host of the same site may
+/// have set one of them. Only that of the user would be cleared.
 pub fn cookie_token(request: &HttpRequest, settings: &HttpSettings) -> Result<SecretString, Problem> {
     let mut values = values(request.headers());
     let first = values.next().ok_or_else(Problem::token_missing)?;
     CookieOrigins::of(settings).check(request.headers())?;
-    let is_only = values.next().is_none();
-    let token = str::from_utf8(first).ok().filter(|_| is_only && is_token(first));
+    if values.next().is_some() {
+        return Err(RefreshError::Invalid.into());
+    }
+    let token = str::from_utf8(first).ok().filter(|_| is_token(first));
     Ok(SecretString::from(token.unwrap_or_default()))
 }
 
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_well_formed_cookie_is_the_token_and_any_other_is_empty() {
+    fn a_single_well_formed_cookie_is_the_token_and_a_repeated_one_is_refused() {
         for (cookies, expected) in [
             (&[][..], Err("token_missing")),
             (&[&b"other=x"[..]], Err("token_missing")),
@@ -156,11 +155,11 @@ mod tests {
             (&[b"__Secure-authapi-refresh=\xff"], Ok("")),
             (
                 &[b"__Secure-authapi-refresh=abc; __Secure-authapi-refresh=abc"],
-                Ok(""),
+                Err("refresh_token_invalid"),
             ),
             (
                 &[b"__Secure-authapi-refresh=abc", b"__Secure-authapi-refresh=def"],
-                Ok(""),
+                Err("refresh_token_invalid"),
             ),
         ] {
             let expected = expected.map(str::to_owned);

@@ -62,6 +62,29 @@ impl WebOrigin {
         &self.0
     }
 
+    /// Returns whether the network can forge pages of this origin: they come over plain HTTP, and
+    /// not from the browser's own machine (Secure Contexts, section 3.1).
+    #[must_use]
+    pub fn can_be_forged(&self) -> bool {
+        let Some(address) = self.0.strip_prefix("http://") else {
+            return false;
+        };
+        let host = split_port(address).map_or(address, |(host, _)| host);
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_loopback = match ipv6 {
+            Some(ipv6) => ipv6.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
+            None => name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback()),
+        };
+        !(is_loopback || name == "localhost" || name.ends_with(".localhost"))
+    }
+
+    /// Returns whether the pages of this origin come over HTTPS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// Returns whether `header`, the value of `Origin`, is this origin.
     #[must_use]
     pub fn is(&self, header: &HeaderValue) -> bool {
@@ -264,6 +287,31 @@ mod tests {
             let refused = WebOrigin::parse(text).expect_err(text);
             assert!(refused.cause.contains(cause), "{text}: {refused}");
             assert_eq!(refused.sent.as_ref().map(WebOrigin::as_str), sent, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_network_can_forge_pages_over_plain_http_from_other_machines() {
+        for (text, expected) in [
+            ("https://app.example", false),
+            ("http://localhost", false),
+            ("http://localhost:5173", false),
+            ("http://localhost.:5173", false),
+            ("http://app.localhost:5173", false),
+            ("http://127.0.0.1", false),
+            ("http://127.1.2.3:80", false),
+            ("http://[::1]:3000", false),
+            ("http://app.example", true),
+            ("http://app.example:443", true),
+            ("http://notlocalhost", true),
+            ("http://localhost.example", true),
+            ("http://127.0.0.1.example", true),
+            ("http://10.0.0.1", true),
+            ("http://0.0.0.0", true),
+            ("http://[2001:db8::1]", true),
+        ] {
+            let origin = WebOrigin::of_url(text).expect(text);
+            assert_eq!(origin.can_be_forged(), expected, "{text}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use domain::{password::Password, use_cases::NewPasswordRequest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -42,15 +42,18 @@ pub struct ChangePasswordRequest {
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 422, description = "`validation_failed`, with errors for each field; `password_unchanged`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn change_password(
     edge: Data<Edge>,
     origin: RequestOrigin,
+    request: HttpRequest,
     EvenWithResetPassword(caller): EvenWithResetPassword,
     query: QueryParameters<SessionQuery>,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
+    query.0.check(&request, &edge.settings)?;
     let change_password = Arc::clone(&edge.use_cases.core.change_password);
     let ChangePasswordRequest {
         current_password,

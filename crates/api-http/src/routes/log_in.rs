@@ -11,7 +11,7 @@ use crate::{
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use domain::{password::Password, use_cases::LogInRequest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -45,15 +45,18 @@ pub struct LoginRequest {
         (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."))),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: unknown login, wrong password, used or expired one-time password, or disabled user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_in(
     edge: Data<Edge>,
     origin: RequestOrigin,
+    request: HttpRequest,
     query: QueryParameters<SessionQuery>,
     device: PresentedDevice,
     body: JsonBody<LoginRequest>,
 ) -> Result<HttpResponse, Problem> {
+    query.0.check(&request, &edge.settings)?;
     let log_in = Arc::clone(&edge.use_cases.core.log_in);
     let LoginRequest { login, password } = body.0;
     let request = LogInRequest {

@@ -3,11 +3,11 @@ use crate::{
     logged_user::LoggedUser,
     problem::{Problem, ProblemBody},
     query::QueryParameters,
-    refresh_cookie::{self, RefreshCookies, cookie_token},
+    refresh_cookie::{RefreshCookies, cookie_token},
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, web::Data};
 use domain::user::UserId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -25,10 +25,10 @@ pub struct LogoutQuery {
 
 /// Logs out.
 ///
-/// Ends the session of the access or refresh token in the header, or of the refresh token in the
-/// cookie. Its tokens are invalid on every replica once the response is sent. The cookie is used
-/// only without a token in the header, and only if a page of this service's own origin or of a
-/// listed one sent the request.
+/// Ends the session of the access or refresh token in the header, and that of the refresh token in
+/// the cookie. Their tokens are invalid on every replica once the response is sent. The cookie is
+/// used only if a page of this service's own origin or of a listed one sent the request, and not if
+/// the token in the header is refused.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -49,33 +49,49 @@ pub async fn log_out(
     QueryParameters(query): QueryParameters<LogoutQuery>,
 ) -> Result<HttpResponse, Problem> {
     let cookies = RefreshCookies::of(&edge.settings);
-    let user = match bearer_token(&request)? {
-        Some(token) => end(&edge, token, query.everywhere, origin).await?,
-        None => {
-            let token = cookie_token(&request, &edge.settings)?;
-            match end(&edge, token, query.everywhere, origin).await {
-                Ok(user) => user,
-                Err(problem) => return Ok(cookies.refused(&problem)),
-            }
+    let cookie = cookie_token(&request, &edge.settings);
+    let (user, clears) = match bearer_token(&request)? {
+        Some(token) => {
+            // A cookie that is cleared while its session lives is lost to the user only.
+            let cookie = cookie.ok();
+            let clears = cookie.is_some();
+            (end(&edge, token, cookie, query.everywhere, origin).await?, clears)
         }
+        None => match end(&edge, cookie?, None, query.everywhere, origin).await {
+            Ok(user) => (user, true),
+            Err(problem) => return Ok(cookies.refused(&problem)),
+        },
     };
     let mut response = HttpResponse::NoContent().finish();
-    if refresh_cookie::is_sent(&request) {
+    if clears {
         cookies.clear(&mut response);
     }
     Ok(LoggedUser(user).of(response))
 }
 
+/// Ends the session of `token`, or all of its user, and then the session of `cookie`, which may be
+/// the same or have ended before. Returns the user of `token`.
 async fn end(
     edge: &Edge,
     token: SecretString,
+    cookie: Option<SecretString>,
     everywhere: bool,
     origin: RequestOrigin,
 ) -> Result<UserId, Problem> {
     let log_out = Arc::clone(&edge.use_cases.core.log_out);
     let ending = async move {
+        let RequestOrigin(origin) = origin;
         let token = token.expose_secret();
-        log_out.execute(token, everywhere, origin.0).await
+        let user = log_out.execute(token, everywhere, origin.clone()).await?;
+        if let Some(cookie) = cookie {
+            let ended = log_out.execute(cookie.expose_secret(), false, origin).await;
+            if let Err(problem) = ended.map_err(Problem::from)
+                && problem.status_code() != StatusCode::UNAUTHORIZED
+            {
+                return Err(problem);
+            }
+        }
+        Ok(user)
     };
     edge.mutations.run(ending).await
 }

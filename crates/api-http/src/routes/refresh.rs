@@ -2,6 +2,7 @@ use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     bearer::bearer_token,
     body::OptionalJsonBody,
+    cookie_origin::CookieOrigins,
     metrics,
     problem::{Problem, ProblemBody, documented::BodyRefused},
     query::QueryParameters,
@@ -66,6 +67,9 @@ pub async fn refresh(
     let cookies = RefreshCookies::of(&edge.settings);
     match explicit_token(&request, body.0)? {
         Some(token) => {
+            if query.0.refresh_cookie {
+                CookieOrigins::of(&edge.settings).check_to_set(request.headers())?;
+            }
             let pair = exchange(&edge, token, origin).await?;
             Ok(token_pair(&pair, query.0.refresh_cookie.then_some(cookies)))
         }

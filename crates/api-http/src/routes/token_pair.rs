@@ -1,11 +1,13 @@
 use super::access_token::TokenType;
 use crate::{
+    cookie_origin::CookieOrigins,
     device::{add_cookie, add_header},
     logged_user::LoggedUser,
+    problem::Problem,
     refresh_cookie::RefreshCookies,
     state::HttpSettings,
 };
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header};
 use domain::{device_token::DeviceToken, steps::TokenPair};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -23,6 +25,17 @@ pub struct SessionQuery {
     /// field `refresh_token`.
     #[param(default = false, required = false)]
     refresh_cookie: bool,
+}
+
+impl SessionQuery {
+    /// Refuses cookies for a page that may not use them.
+    pub fn check(self, request: &HttpRequest, settings: &HttpSettings) -> Result<(), Problem> {
+        if self.device_cookie || self.refresh_cookie {
+            CookieOrigins::of(settings).check_to_set(request.headers())
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Access and refresh token (RFC 6749, section 5.1).

@@ -1,7 +1,7 @@
 //! The refresh token as a cookie: what sets it, which requests it authenticates, what clears it.
 
 use crate::{
-    app::{Answer, NEW_PASSWORD, PASSWORD, Pair, Request, TestApp, app, without_docs},
+    app::{Answer, NEW_PASSWORD, PASSWORD, Pair, Request, TestApp, app, counting_app, without_docs},
     authorisation::rows,
     cors::{PAGE, with_page},
 };
@@ -63,6 +63,11 @@ fn check_cleared(answer: &Answer) {
 /// Registers alice, who logs in with a cookie.
 async fn alice(app: &TestApp) -> Pair {
     app.user("alice").await;
+    log_in(app).await
+}
+
+/// Logs alice in with a cookie.
+async fn log_in(app: &TestApp) -> Pair {
     let login = app
         .post("/login?refresh_cookie=true")
         .json(&json!({"login": "alice", "password": PASSWORD}));
@@ -103,6 +108,95 @@ async fn every_response_with_a_pair_can_set_the_cookies() {
         .json(&json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}));
     let changed = pair_in(&change.send().await);
     assert_eq!(app.refresh_code(&changed).await, "accepted");
+}
+
+/// Each request that can set `cookie`, with its path.
+fn asking<'a>(app: &'a TestApp, pair: &Pair, cookie: &str) -> Vec<(&'static str, Request<'a>)> {
+    let login = json!({"login": "alice", "password": PASSWORD});
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let mut requests = vec![
+        ("/login", app.post(&format!("/login?{cookie}=true")).json(&login)),
+        (
+            "/me/password",
+            app.put(&format!("/me/password?{cookie}=true"))
+                .bearer(&pair.access)
+                .json(&change),
+        ),
+    ];
+    if cookie == "refresh_cookie" {
+        let refresh = app.post("/refresh?refresh_cookie=true");
+        requests.push(("/refresh", refresh.bearer(&pair.refresh)));
+    }
+    requests
+}
+
+#[actix_web::test]
+async fn a_page_that_may_not_use_cookies_gets_none_and_changes_nothing() {
+    let app = with_page(counting_app());
+    app.user("alice").await;
+    let pair = app.log_in("alice").await;
+    let sessions = async || {
+        let list = app.get("/me/sessions").bearer(&pair.access).send().await;
+        list.body
+    };
+    let before = sessions().await;
+    for cookie in ["refresh_cookie", "device_cookie"] {
+        for (origin, site) in [
+            ("https://evil.example", Some("cross-site")),
+            ("https://evil.example", None),
+            ("https://b.auth.example", Some("same-site")),
+            ("null", None),
+            (PAGE, Some("cross-site")),
+        ] {
+            // More often than the budgets have attempts.
+            for _ in 0..5 {
+                for (path, request) in asking(&app, &pair, cookie) {
+                    let mut request = request.header("Origin", origin);
+                    if let Some(site) = site {
+                        request = request.header("Sec-Fetch-Site", site);
+                    }
+                    let answer = request.send().await;
+                    let found = (answer.status, answer.code());
+                    let expected = (403, "cookie_origin_refused".to_owned());
+                    assert_eq!(found, expected, "{path} {cookie} {origin} {site:?}");
+                    assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+                }
+            }
+        }
+    }
+    assert_eq!(sessions().await, before);
+    assert_eq!(app.refresh_code(&pair).await, "accepted");
+    let plain = app
+        .post("/login")
+        .header("Origin", "https://evil.example")
+        .json(&json!({"login": "alice", "password": PASSWORD}));
+    assert_eq!(plain.send().await.status, 200, "no cookie was asked for");
+}
+
+#[actix_web::test]
+async fn permitted_pages_and_clients_without_an_origin_can_ask_for_cookies() {
+    let app = with_page(app());
+    app.user("alice").await;
+    for (page, sent) in [
+        ("none", &[][..]),
+        ("own", &[("Origin", OWN), ("Sec-Fetch-Site", "same-origin")]),
+        ("listed", &[("Origin", PAGE), ("Sec-Fetch-Site", "same-site")]),
+    ] {
+        for cookie in ["refresh_cookie", "device_cookie"] {
+            let pair = app.log_in("alice").await;
+            for (path, request) in asking(&app, &pair, cookie) {
+                if path == "/me/password" {
+                    continue;
+                }
+                let request = sent
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value));
+                let answer = request.send().await;
+                assert_eq!(answer.status, 200, "{page} {path}: {}", answer.body);
+                assert!(answer.headers.contains_key("set-cookie"), "{page} {path}");
+            }
+        }
+    }
 }
 
 #[actix_web::test]
@@ -224,23 +318,83 @@ async fn a_logout_everywhere_by_cookie_ends_all_sessions() {
 }
 
 #[actix_web::test]
-async fn a_token_in_the_header_outranks_the_cookie_at_a_logout() {
+async fn a_logout_by_header_ends_the_session_of_the_cookie_as_well() {
+    let app = without_docs(app());
+    for everywhere in [false, true] {
+        let path = if everywhere {
+            "/logout?everywhere=true"
+        } else {
+            "/logout"
+        };
+        let name = format!("mallory{everywhere}");
+        app.user(&name).await;
+        let other = app.log_in(&name).await;
+        let with_cookie = if everywhere {
+            log_in(&app).await
+        } else {
+            alice(&app).await
+        };
+        let third = app.log_in("alice").await;
+        let answer = posting(&app, path, &with_cookie.refresh)
+            .bearer(&other.access)
+            .send()
+            .await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        check_cleared(&answer);
+        assert_eq!(app.me_code(&other).await, "token_revoked");
+        assert_eq!(app.me_code(&with_cookie).await, "token_revoked");
+        // The parameter is about the user of the token in the header.
+        assert_eq!(app.me_code(&third).await, "accepted");
+    }
+}
+
+#[actix_web::test]
+async fn a_logout_by_header_clears_a_cookie_that_has_no_session_of_its_own() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    for token in [&*pair.refresh, &*pair.refresh, "", "x", "a.b.c"] {
+        let other = app.log_in("alice").await;
+        // The first is of the same session, which has ended at the second.
+        let access = if app.me_code(&pair).await == "accepted" {
+            &pair
+        } else {
+            &other
+        };
+        let answer = posting(&app, "/logout", token)
+            .bearer(&access.access)
+            .send()
+            .await;
+        assert_eq!(answer.status, 204, "{token}: {}", answer.body);
+        check_cleared(&answer);
+    }
+    let plain = app.log_in("alice").await;
+    let answer = app.post("/logout").bearer(&plain.access).send().await;
+    assert!(!answer.headers.contains_key("set-cookie"), "no cookie was sent");
+}
+
+#[actix_web::test]
+async fn a_logout_by_header_leaves_a_cookie_that_it_may_not_use() {
     let app = without_docs(app());
     let with_cookie = alice(&app).await;
-    let other = app.log_in("alice").await;
-    // Without a proof of the origin, which the header makes superfluous.
-    let request = app
-        .post("/logout")
-        .bearer(&other.access)
-        .header("Cookie", &format!("{COOKIE}={}", with_cookie.refresh));
-    let answer = request.send().await;
-    assert_eq!(answer.status, 204, "{}", answer.body);
-    check_cleared(&answer);
-    assert_eq!(app.me_code(&other).await, "token_revoked");
-    assert_eq!(app.me_code(&with_cookie).await, "accepted");
-
-    let request = app.post("/logout").bearer(&with_cookie.access).send().await;
-    assert!(!request.headers.contains_key("set-cookie"), "no cookie was sent");
+    let one = format!("{COOKIE}={}", with_cookie.refresh);
+    let two = format!("{one}; {one}");
+    for (origin, cookie) in [
+        (None, &one),
+        (Some("https://evil.example"), &one),
+        (Some(OWN), &two),
+    ] {
+        let other = app.log_in("alice").await;
+        let request = app.post("/logout").bearer(&other.access).header("Cookie", cookie);
+        let request = match origin {
+            Some(origin) => request.header("Origin", origin),
+            None => request,
+        };
+        let answer = request.send().await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        assert!(!answer.headers.contains_key("set-cookie"), "{origin:?}");
+        assert_eq!(app.me_code(&other).await, "token_revoked");
+        assert_eq!(app.me_code(&with_cookie).await, "accepted");
+    }
 }
 
 #[actix_web::test]
@@ -293,7 +447,6 @@ async fn a_cookie_that_is_refused_for_good_is_cleared() {
         ("time", "session_expired"),
         ("forgery", "refresh_token_invalid"),
         ("text", "refresh_token_invalid"),
-        ("repetition", "refresh_token_invalid"),
         ("access token", "refresh_token_invalid"),
     ] {
         let app = without_docs(app());
@@ -312,20 +465,43 @@ async fn a_cookie_that_is_refused_for_good_is_cleared() {
             "time" => app.clock.advance(TimeDelta::days(31)),
             "forgery" => token.replace_range(40..44, if &token[40..44] == "AAAA" { "BBBB" } else { "AAAA" }),
             "text" => token = "%22; a=\"".to_owned(),
-            "repetition" => token = format!("{token}; {COOKIE}={token}"),
             "access token" => token.clone_from(&pair.access),
             _ => panic!("unknown end {end}"),
         }
         let answer = posting(&app, "/refresh", &token).send().await;
         assert_eq!((answer.status, answer.code().as_str()), (401, code), "{end}");
         check_cleared(&answer);
-        if ["text", "repetition", "access token"].contains(&end) {
+        if ["text", "access token"].contains(&end) {
             let answer = posting(&app, "/logout", &token).send().await;
             assert_eq!((answer.status, answer.code().as_str()), (401, code), "{end}");
             check_cleared(&answer);
             assert_eq!(app.me_code(&pair).await, "accepted", "{end}");
         }
     }
+}
+
+/// A sibling domain can add a cookie with its own token. If the user's were cleared, the sibling's
+/// would remain, and the user would be in the sibling's account.
+#[actix_web::test]
+async fn a_repeated_cookie_is_refused_and_kept() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    app.user("mallory").await;
+    let tossed = app.log_in("mallory").await;
+    for second in [&*tossed.refresh, &*pair.refresh, ""] {
+        for (one, other) in [(&*pair.refresh, second), (second, &*pair.refresh)] {
+            for path in ["/refresh", "/logout", "/logout?everywhere=true"] {
+                let both = format!("{one}; {COOKIE}={other}");
+                let answer = posting(&app, path, &both).send().await;
+                let found = (answer.status, answer.code());
+                assert_eq!(found, (401, "refresh_token_invalid".to_owned()), "{path}");
+                assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+            }
+        }
+    }
+    assert_eq!(app.me_code(&tossed).await, "accepted");
+    let alone = posting(&app, "/refresh", &pair.refresh).send().await;
+    assert_eq!(alone.status, 200, "{}", alone.body);
 }
 
 #[actix_web::test]

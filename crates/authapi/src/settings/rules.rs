@@ -69,8 +69,9 @@ impl Rule {
 
 /// Settings whose rules depend on each other. Only the first invalid one of a group is reported,
 /// because the others may be valid once it is corrected.
-const LINKED: [&[&str]; 4] = [
+const LINKED: [&[&str]; 5] = [
     &["bootstrap.admin_login", "bootstrap.admin_password"],
+    &["cors.origins", "tokens.issuer"],
     &["metrics.host", "metrics.port", "server.host", "server.port"],
     &[
         "password.allow_weak_hashing",
@@ -175,11 +176,20 @@ fn refused_origins(written: &SourceValue) -> String {
         .filter_map(Value::as_array)
         .flatten()
         .filter_map(Value::as_str);
-    let refused = texts.filter_map(|text| {
-        let refused = WebOrigin::parse(text).err()?;
+    let origins: Vec<_> = texts.map(|text| (text, WebOrigin::parse(text))).collect();
+    let refused = origins.iter().filter_map(|(text, origin)| {
+        let refused = origin.as_ref().err()?;
         Some(format!("; {text:?} {refused}"))
     });
-    refused.collect()
+    let refused: String = refused.collect();
+    if !refused.is_empty() {
+        return refused;
+    }
+    let forged = origins.iter().filter_map(|(text, origin)| {
+        let can_be_forged = origin.as_ref().is_ok_and(WebOrigin::can_be_forged);
+        can_be_forged.then(|| format!("; {text:?} has plain http, so the network can forge its pages"))
+    });
+    forged.collect()
 }
 
 fn requirement(key: &str) -> String {

@@ -122,6 +122,7 @@ const INVALID: &[(&str, &str)] = &[
     ("AUTHAPI_CORS__ORIGINS", "https://app.example.com,"),
     ("AUTHAPI_COOKIES__PATH_PREFIX", "auth"),
     ("AUTHAPI_COOKIES__PATH_PREFIX", "/auth/"),
+    ("AUTHAPI_COOKIES__PATH_PREFIX", "/a%2fb"),
     ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "1001"),
@@ -680,6 +681,28 @@ fn each_wrong_origin_is_named_with_the_form_that_browsers_send() {
         let (_, details) = line.split_once("separated by commas").expect("the requirement");
         assert!(!details.contains("c.example"), "{line}");
     }
+}
+
+#[test]
+fn pages_that_the_network_can_forge_are_refused_if_the_issuer_has_https() {
+    let local = "http://localhost:5173,http://app.localhost,http://127.0.0.1:3000,http://[::1]";
+    let listing = |issuer: &str, origins: &str| {
+        let start = start().env("AUTHAPI_TOKENS__ISSUER", issuer);
+        start.env("AUTHAPI_CORS__ORIGINS", origins)
+    };
+    listing("https://auth.example.com", local).load();
+    listing("http://auth.example.com", "http://app.example.com").load();
+
+    let mixed = format!("https://b.example,http://app.example.com,{local}");
+    let line = listing("https://auth.example.com", &mixed).refused();
+    assert!(line.contains("AUTHAPI_CORS__ORIGINS"), "{line}");
+    assert!(
+        line.contains("on localhost if AUTHAPI_TOKENS__ISSUER has https"),
+        "{line}"
+    );
+    let (_, details) = line.split_once("; ").expect("the cause");
+    let expected = r#""http://app.example.com" has plain http, so the network can forge its pages"#;
+    assert_eq!(details, expected);
 }
 
 /// Settings whose default is unset or depends on the machine.

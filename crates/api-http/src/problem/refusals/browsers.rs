@@ -30,15 +30,14 @@ fn refused_preflight(code: Code, detail: &'static str) -> Problem {
 }
 
 impl Problem {
-    /// Returns the 403 for a request with a cookie that does not prove that a permitted page sent
-    /// it. The challenge offers the alternative: a token in the header.
+    /// Returns the 403 for a request that contains or asks for a cookie, and does not prove that a
+    /// permitted page sent it. The challenge offers the alternative: a token in the header.
     pub fn cookie_origin_refused() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             Code::CookieOriginRefused,
             "Forbidden",
-            "The cookie is accepted only from pages of this service's own origin or of one in the setting \
-             cors.origins.",
+            "Cookies are only for pages of this service's own origin or of one in the setting cors.origins.",
         )
         .challenge("Bearer")
     }

@@ -2,6 +2,7 @@ use super::Rule;
 use crate::settings::{MetricsSettings, ServerSettings, Settings, format::span::written, layers::variable};
 use actix_web::http::Uri;
 use adapters_redis::RedisUrl;
+use api_http::WebOrigin;
 use domain::{login, login::Login, password, role::RoleName};
 use secrecy::ExposeSecret;
 use std::{net::IpAddr, time::Duration};
@@ -62,9 +63,13 @@ pub fn rules() -> Vec<Rule> {
         ),
         Rule::parsed(
             "cookies.path_prefix",
-            "a path such as /auth, which begins with a slash and does not end with one",
+            "a path of at most 200 characters such as /auth, which begins with a slash, does not end with one, and encodes no dot or slash",
         ),
-        Rule::parsed("cors.origins", "origins such as https://app.example.com, separated by commas"),
+        Rule::checked(
+            "cors.origins",
+            format!("origins such as https://app.example.com, separated by commas, all with https or on localhost if {} has https", variable("tokens.issuer")),
+            |s| !admits_forged_pages(s),
+        ),
         Rule::checked(
             "database.max_clock_skew",
             format!("a duration such as 5s, from {} to {}", written(SECOND), written(HOUR)),
@@ -216,6 +221,13 @@ fn shares_listener(server: &ServerSettings, metrics: &MetricsSettings) -> bool {
     server.port != 0
         && metrics.port == Some(server.port)
         && (covers(server.host, metrics.host) || covers(metrics.host, server.host))
+}
+
+/// Returns whether the network could forge pages that may use cookies of a service with HTTPS.
+fn admits_forged_pages(settings: &Settings) -> bool {
+    let issuer = WebOrigin::of_url(&settings.tokens.issuer);
+    issuer.is_some_and(|issuer| issuer.is_https())
+        && settings.cors.origins.iter().any(WebOrigin::can_be_forged)
 }
 
 /// Returns whether login and password are both set or both unset; the missing one is reported.
