@@ -119,6 +119,31 @@ async function openIn(viewport, colorScheme) {
   return other;
 }
 
+/** Returns the lowest contrast (WCAG 2.2, 1.4.3) of the elements' text and the background behind it. */
+function contrastOf(elements) {
+  return elements.evaluateAll((all) => {
+    const rgba = (color) => color.match(/[\d.]+/g).map(Number);
+    const luminance = ([r, g, b]) => {
+      const [red, green, blue] = [r, g, b].map((value) => value / 255).map((value) =>
+        value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4,
+      );
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const backgroundOf = (element) => {
+      if (!element) return [255, 255, 255];
+      const [r, g, b, alpha = 1] = rgba(getComputedStyle(element).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+      const below = backgroundOf(element.parentElement);
+      return [r, g, b].map((value, index) => value * alpha + below[index] * (1 - alpha));
+    };
+    const contrasts = all.map((element) => {
+      const lights = [rgba(getComputedStyle(element).color), backgroundOf(element)].map(luminance);
+      return (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05);
+    });
+    return Math.min(...contrasts);
+  });
+}
+
 test("a new user registers, logs in and reads their account through Swagger UI", async (t) => {
   let pair;
 
@@ -205,6 +230,42 @@ test("a new user registers, logs in and reads their account through Swagger UI",
         assert.equal(isDark, colorScheme === "dark");
         await other.close();
       }
+    }
+  });
+
+  await t.test("an optional body is empty until it is typed", async () => {
+    const block = blockOf("put", "/users/{id}/password");
+    await block.locator(".opblock-summary-control").first().click();
+    assert.equal(await block.locator("textarea.body-param__text").inputValue(), "");
+  });
+
+  await t.test("nothing is cut off, and tables of headers are readable", async () => {
+    for (const [name, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+      const other = await openIn(viewport, "dark");
+      assert.equal(await other.locator(".servers option").innerText(), ". - This service");
+      await other.locator('[data-path="/users"]').first().click();
+      const users = other.locator(".opblock-get", { has: other.locator('[data-path="/users"]') });
+      await users.getByRole("button", { name: "Execute", exact: true }).click();
+      await users.locator(".live-responses-table .response-col_status").last().waitFor();
+      await users.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-dark-executed.png` });
+      assert.ok((await contrastOf(users.locator("table.headers td"))) >= 4.5, `${name}: contrast`);
+      const cut = await users.locator(".opblock-section-header").evaluateAll((all) =>
+        all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText),
+      );
+      assert.deepEqual(cut, [], name);
+      const gaps = await users.locator("table.parameters tbody tr").evaluateAll((rows) =>
+        rows.map((row) => {
+          const type = document.createRange();
+          type.selectNodeContents(row.querySelector(".parameter__type"));
+          const input = row.querySelector("input, select").getBoundingClientRect();
+          return input.left - type.getBoundingClientRect().right;
+        }),
+      );
+      assert.ok(gaps.length > 0 && Math.min(...gaps) >= 8, `${name}: ${gaps}`);
+      await other.locator(".scheme-container button.authorize").click();
+      await other.locator(".dialog-ux .modal-ux").waitFor();
+      await other.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-dark-authorize.png` });
+      await other.close();
     }
   });
 

@@ -164,7 +164,7 @@ impl From<&PublicKey> for VerifyingKey {
         let decoding = match &key.material {
             JwkMaterial::EllipticCurve { x, y, .. } => DecodingKey::from_ec_components(x, y),
             JwkMaterial::OctetKeyPair { x, .. } => DecodingKey::from_ed_components(x),
-            JwkMaterial::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
+            JwkMaterial::Rsa { n, e, .. } => DecodingKey::from_rsa_components(n, e),
         };
         Self {
             kid: key.kid.clone(),

@@ -46,9 +46,7 @@ fn check_host(head: &RequestHead) -> Result<(), Problem> {
     if is_right {
         Ok(())
     } else {
-        Err(Problem::malformed_request(
-            "Send exactly one Host header: the host of the URL, with the port if it is not the default.",
-        ))
+        Err(Problem::malformed_host())
     }
 }
 

@@ -9,14 +9,14 @@ pub use ordered_json::OrderedJson;
 
 use crate::{
     problem::{FieldProblem, ProblemBody},
-    routes,
+    refresh_cookie, routes,
 };
 use utoipa::{
     Modify, OpenApi,
     openapi::{
         PathItem,
         path::Operation,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
 
@@ -82,7 +82,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         contact()
     ),
     // Relative to the document, so that it holds below a prefix.
-    servers((url = ".", description = "The service that serves this document.")),
+    servers((url = ".", description = "This service")),
     components(schemas(ProblemBody, FieldProblem)),
     tags(
         (name = "main", description = "Register, log in, refresh, change roles, log out."),
@@ -96,7 +96,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 )]
 struct Document;
 
-/// The two kinds of bearer tokens (RFC 6750, section 2.1).
+/// The two kinds of bearer tokens (RFC 6750, section 2.1), and the cookie of the second.
 struct Tokens;
 
 impl Modify for Tokens {
@@ -112,6 +112,11 @@ impl Modify for Tokens {
         for (name, scheme) in [("accessToken", access), ("refreshToken", refresh)] {
             components.add_security_scheme(name, SecurityScheme::Http(scheme.build()));
         }
+        let cookie = ApiKeyValue::with_description(
+            refresh_cookie::COOKIE,
+            "The refresh token as a cookie, for browsers. A login with `refresh_cookie=true` sets it.",
+        );
+        components.add_security_scheme("refreshCookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 

@@ -251,6 +251,13 @@ impl Problem {
         }])
     }
 
+    /// Returns the 400 for a request without a single valid `Host` header.
+    pub fn malformed_host() -> Self {
+        Self::malformed_request(
+            "Send exactly one Host header: the host of the URL, with the port if it is not the default.",
+        )
+    }
+
     /// Returns the 401 for a request without a token.
     pub fn token_missing() -> Self {
         // The challenge has no error code, because the request contained no credentials (RFC 6750,

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 
 /// The cookie. Browsers accept the prefix `__Secure-` only with `Secure` (RFC 6265bis, section
 /// 4.1.3).
-const COOKIE: &str = "__Secure-authapi-refresh";
+pub const COOKIE: &str = "__Secure-authapi-refresh";
 /// The paths to which browsers send the cookie. Each has a cookie of its own.
 const PATHS: [&str; 2] = ["/refresh", "/logout"];
 

@@ -1,14 +1,16 @@
 use crate::{Tokens, toy_digest::toy_digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    jwk::{Jwk, JwkMaterial, JwkSet},
+    jwk::{Jwk, JwkMaterial, JwkSet, KeyUse, OkpAlgorithm, OkpCurve},
     ports::{PortError, PublicKeys, TokenSigner, TokenVerifier},
     token::{AccessClaims, AccessToken, SignatureRefused, SignedToken, TOKEN_TYPE},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-const ALGORITHM: &str = "TOY";
+/// The algorithm that headers and keys name. The checksum only pretends to be it, because a key set
+/// has no name for it.
+const ALGORITHM: &str = "EdDSA";
 
 /// Tokens in the form of JWTs, signed with a checksum that is easy to forge: for tests only. An
 /// instance rejects the tokens of instances with other keys.
@@ -110,10 +112,10 @@ impl PublicKeys for PlainTokens {
         JwkSet {
             keys: vec![Jwk {
                 kid: self.kid(),
-                alg: ALGORITHM,
-                r#use: "sig",
+                r#use: KeyUse::Signature,
                 material: JwkMaterial::OctetKeyPair {
-                    crv: ALGORITHM,
+                    alg: OkpAlgorithm::EdDsa,
+                    crv: OkpCurve::Ed25519,
                     x: URL_SAFE_NO_PAD.encode(self.key.to_be_bytes()),
                 },
             }],

@@ -12,7 +12,7 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::jwk::JwkMaterial;
+use domain::jwk::{EcAlgorithm, EcCurve, JwkMaterial, OkpAlgorithm, OkpCurve, RsaAlgorithm};
 use zeroize::Zeroizing;
 
 /// The length of a P-256 coordinate in bytes.
@@ -95,19 +95,22 @@ impl KeyPair {
                     .and_then(|coordinates| coordinates.split_at_checked(COORDINATE_LENGTH))
                     .expect("a public key is an uncompressed point");
                 JwkMaterial::EllipticCurve {
-                    crv: "P-256",
+                    alg: EcAlgorithm::Es256,
+                    crv: EcCurve::P256,
                     x: URL_SAFE_NO_PAD.encode(x),
                     y: URL_SAFE_NO_PAD.encode(y),
                 }
             }
             Self::EdDsa(pair) => JwkMaterial::OctetKeyPair {
-                crv: "Ed25519",
+                alg: OkpAlgorithm::EdDsa,
+                crv: OkpCurve::Ed25519,
                 x: URL_SAFE_NO_PAD.encode(pair.public_key()),
             },
             Self::Rs256(pair) => {
                 let RsaPublicKeyComponents { n, e } =
                     RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
                 JwkMaterial::Rsa {
+                    alg: RsaAlgorithm::Rs256,
                     n: URL_SAFE_NO_PAD.encode(n),
                     e: URL_SAFE_NO_PAD.encode(e),
                 }
@@ -140,7 +143,8 @@ mod tests {
         assert_eq!(
             key.material(),
             JwkMaterial::OctetKeyPair {
-                crv: "Ed25519",
+                alg: OkpAlgorithm::EdDsa,
+                crv: OkpCurve::Ed25519,
                 x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned(),
             }
         );

@@ -1,7 +1,7 @@
 use super::{Algorithm, key_pair::KeyPair};
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::jwk::{Jwk, JwkMaterial};
+use domain::jwk::{EcCurve, Jwk, JwkMaterial, KeyUse, OkpCurve};
 
 /// The public part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,7 @@ impl From<&PublicKey> for Jwk {
     fn from(key: &PublicKey) -> Self {
         Self {
             kid: key.kid.clone(),
-            alg: key.algorithm.name(),
-            r#use: "sig",
+            r#use: KeyUse::Signature,
             material: key.material.clone(),
         }
     }
@@ -39,11 +38,20 @@ impl From<&PublicKey> for Jwk {
 fn thumbprint(material: &JwkMaterial) -> String {
     // The values are base64url or fixed curve names, so they need no escaping.
     let canonical = match material {
-        JwkMaterial::EllipticCurve { crv, x, y } => {
-            format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+        JwkMaterial::EllipticCurve {
+            crv: EcCurve::P256,
+            x,
+            y,
+            ..
+        } => {
+            format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
         }
-        JwkMaterial::OctetKeyPair { crv, x } => format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#),
-        JwkMaterial::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
+        JwkMaterial::OctetKeyPair {
+            crv: OkpCurve::Ed25519,
+            x,
+            ..
+        } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+        JwkMaterial::Rsa { n, e, .. } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
     };
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))
 }
@@ -51,10 +59,12 @@ fn thumbprint(material: &JwkMaterial) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::jwk::{OkpAlgorithm, RsaAlgorithm};
 
     #[test]
     fn thumbprints_match_the_examples_of_the_standards() {
         let rfc_7638 = JwkMaterial::Rsa {
+            alg: RsaAlgorithm::Rs256,
             n: concat!(
                 "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWK",
                 "RXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMic",
@@ -69,7 +79,8 @@ mod tests {
             "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
         );
         let rfc_8037 = JwkMaterial::OctetKeyPair {
-            crv: "Ed25519",
+            alg: OkpAlgorithm::EdDsa,
+            crv: OkpCurve::Ed25519,
             x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned(),
         };
         assert_eq!(

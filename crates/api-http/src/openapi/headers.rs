@@ -62,7 +62,20 @@ const LOCATION: Described = Described {
     description: "The path of what was created (RFC 9110, section 10.2.2).",
     example: "/roles/editor",
 };
-const ALL: [Described; 7] = [
+const SET_COOKIE: Described = Described {
+    name: "Set-Cookie",
+    component: "SetCookie",
+    description: "If the request asked for cookies or sent one: the refresh token, once for each path that \
+                  accepts it, or the device token; empty to remove it (RFC 6265).",
+    example: "__Secure-authapi-refresh=q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA; HttpOnly; SameSite=Strict; Secure; Path=/refresh; Max-Age=2592000",
+};
+const CONTENT_DISPOSITION: Described = Described {
+    name: "Content-Disposition",
+    component: "ContentDisposition",
+    description: "The name under which browsers save the response (RFC 6266).",
+    example: "attachment; filename=\"authapi-export.json\"",
+};
+const ALL: [Described; 9] = [
     REQUEST_ID,
     CACHE_CONTROL,
     CHALLENGE,
@@ -70,6 +83,8 @@ const ALL: [Described; 7] = [
     RETRY_AFTER,
     ENTITY_TAG,
     LOCATION,
+    SET_COOKIE,
+    CONTENT_DISPOSITION,
 ];
 
 /// Returns the descriptions of all headers, by component.

@@ -1,10 +1,7 @@
 //! The problems of each operation.
 
-use crate::problem::{
-    Code,
-    documented::UndeclaredRefused,
-    examples::{example, example_body},
-};
+use crate::problem::{Code, documented::UndeclaredRefused, examples::Context};
+use domain::role::Permission;
 use utoipa::{
     IntoResponses,
     openapi::{Content, Ref, RefOr, Response, example::ExampleBuilder, path::Operation},
@@ -17,6 +14,7 @@ const DEFAULT: &str = "default";
 
 /// Adds the problems that every operation has, and an example of each problem.
 pub fn complete(operation: &mut Operation) {
+    let has_body = operation.request_body.is_some();
     let responses = &mut operation.responses.responses;
     for (status, refused) in UndeclaredRefused::responses() {
         responses.entry(status).or_insert(refused);
@@ -24,7 +22,7 @@ pub fn complete(operation: &mut Operation) {
     responses.entry(DEFAULT.to_owned()).or_insert(other_problem());
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {
-            add_examples(response);
+            add_examples(response, has_body);
         }
     }
 }
@@ -39,16 +37,19 @@ fn other_problem() -> RefOr<Response> {
         .into()
 }
 
-/// Adds an example of each problem whose code the description of `response` names.
-fn add_examples(response: &mut Response) {
+/// Adds an example of each problem whose code the description of `response` names. Their names are
+/// the codes, by which readers select them.
+fn add_examples(response: &mut Response, has_body: bool) {
+    let context = Context {
+        has_body,
+        permission: quoted(&response.description).find_map(|text| Permission::parse(text).ok()),
+    };
     let codes = named_codes(&response.description);
     let Some(RefOr::T(content)) = response.content.get_mut(MEDIA_TYPE) else {
         return;
     };
     for code in codes {
-        let shown = ExampleBuilder::new()
-            .summary(example(code).title())
-            .value(Some(example_body(code)));
+        let shown = ExampleBuilder::new().value(Some(context.example_body(code)));
         content
             .examples
             .insert(code.as_str().to_owned(), shown.build().into());
@@ -57,14 +58,21 @@ fn add_examples(response: &mut Response) {
 
 /// Returns the codes that `description` names in backticks.
 fn named_codes(description: &str) -> Vec<Code> {
-    let quoted = description.split('`').skip(1).step_by(2);
-    quoted.filter_map(|name| name.parse().ok()).collect()
+    quoted(description).filter_map(|name| name.parse().ok()).collect()
+}
+
+/// Returns the texts in backticks.
+fn quoted(description: &str) -> impl Iterator<Item = &str> {
+    description.split('`').skip(1).step_by(2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::{operations, typed};
+    use crate::{
+        openapi::{operations, typed},
+        problem::examples::example,
+    };
     use std::collections::BTreeSet;
     use strum::VariantArray;
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[schema(as = AccessToken)]
 pub struct AccessTokenResponse<'a> {
     /// A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl")]
     access_token: &'a str,
     #[schema(inline)]
     token_type: TokenType,

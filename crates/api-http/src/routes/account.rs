@@ -12,7 +12,17 @@ use uuid::Uuid;
 
 /// A user as shown to administrators.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Account)]
+#[schema(as = Account, example = json!({
+    "id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+    "login": "alice",
+    "roles": ["user"],
+    "status": "active",
+    "password_change_required": false,
+    "password_expires_at": null,
+    "created_at": "2026-01-05T09:30:00Z",
+    "updated_at": "2026-01-05T09:30:00Z",
+    "last_login_at": "2026-01-06T08:00:00Z"
+}))]
 pub struct AccountResponse {
     id: Uuid,
     /// The login as typed at registration.

@@ -27,6 +27,8 @@ use utoipa::ToSchema;
 /// The new roles of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+// Every user may send this for themselves: another `login` requires a permission.
+#[schema(example = json!({"new_roles": ["user"]}))]
 pub struct AssignRolesRequest {
     /// All roles that the user will have. Roles not listed are removed.
     #[schema(example = json!(["user"]))]
@@ -36,6 +38,7 @@ pub struct AssignRolesRequest {
     login: Option<String>,
     /// Keep the user's sessions. Their next refresh returns tokens with the new roles.
     #[serde(default)]
+    #[schema(example = false)]
     keep_sessions: bool,
 }
 
@@ -55,7 +58,7 @@ pub struct AssignRolesRequest {
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>, headers(("ETag" = String))),
         StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
-        (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -40,6 +40,7 @@ pub struct AssignUserRolesRequest {
     new_roles: Vec<String>,
     /// Keep the user's sessions. Their next refresh returns tokens with the new roles.
     #[serde(default)]
+    #[schema(example = false)]
     keep_sessions: bool,
 }
 

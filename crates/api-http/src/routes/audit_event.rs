@@ -6,7 +6,20 @@ use uuid::Uuid;
 
 /// An audit event: who did what to whom, when and from where.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AuditEvent)]
+#[schema(as = AuditEvent, example = json!({
+    "number": 17,
+    "at": "2026-01-06T08:00:00Z",
+    "action": "login_failed",
+    "outcome": "failure",
+    "actor": {"kind": "anonymous", "id": null},
+    "user": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+    "session": null,
+    "ip": "192.0.2.7",
+    "user_agent": "curl/8.14.1",
+    "request_id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8e",
+    "client_request_id": "checkout-7",
+    "details": {"cause": "wrong_password"}
+}))]
 pub struct AuditEventResponse {
     /// Position in the audit log, without gaps.
     #[schema(example = 17)]
@@ -26,19 +39,22 @@ pub struct AuditEventResponse {
     #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<String>,
     /// Id that the service gave the request, as in the log.
-    #[schema(required)]
+    #[schema(required, example = "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8e")]
     request_id: Option<String>,
     /// `X-Request-Id` of the request, if the client sent a valid one.
-    #[schema(required)]
+    #[schema(required, example = "checkout-7")]
     client_request_id: Option<String>,
     /// Further details, depending on the action.
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"cause": "wrong_password"}))]
     details: AuditDetails,
 }
 
 /// Who caused the event.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Actor)]
+#[schema(as = Actor, example = json!({
+    "kind": "user",
+    "id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d"
+}))]
 pub struct ActorResponse {
     kind: ActorKind,
     /// The user's id; null for the other kinds.

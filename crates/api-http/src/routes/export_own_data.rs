@@ -43,7 +43,15 @@ pub struct OwnDataResponse {
 
 /// An event that affected the caller's account.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OwnEvent)]
+#[schema(as = OwnEvent, example = json!({
+    "at": "2026-01-06T08:00:00Z",
+    "action": "login_failed",
+    "outcome": "failure",
+    "by": "anonymous",
+    "ip": "192.0.2.7",
+    "user_agent": "curl/8.14.1",
+    "details": {"cause": "wrong_password"}
+}))]
 pub struct OwnEventResponse {
     at: DateTime<Utc>,
     action: ActionName,
@@ -56,7 +64,7 @@ pub struct OwnEventResponse {
     #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<String>,
     /// Further details, depending on the action.
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"cause": "wrong_password"}))]
     details: AuditDetails,
 }
 
@@ -103,7 +111,7 @@ impl OwnEventResponse {
     tag = "own account",
     security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The data, with `Content-Disposition: attachment`.", body = OwnDataResponse),
+        (status = 200, description = "The data, with `Content-Disposition: attachment`.", body = OwnDataResponse, headers(("Content-Disposition" = String))),
         TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]

@@ -29,7 +29,6 @@ pub struct UsersQuery {
     #[serde(default, deserialize_with = "filter")]
     role: Option<String>,
     /// Only users with this status.
-    #[param(inline)]
     #[serde(default, deserialize_with = "filter")]
     status: Option<StatusName>,
     /// Maximum number of users to return.
@@ -45,7 +44,7 @@ pub struct UsersQuery {
 pub struct UsersResponse {
     users: Vec<AccountResponse>,
     /// Cursor of the next page; `null` on the last page.
-    #[schema(required)]
+    #[schema(required, example = "Ym9i")]
     next_cursor: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 use crate::{etag::EntityTag, state::Edge};
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
-use domain::jwk::{Jwk, JwkMaterial, JwkSet};
+use domain::jwk::{self, Jwk, JwkMaterial, JwkSet};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,16 +25,16 @@ enum JwkResponse {
 #[derive(Serialize, ToSchema)]
 struct EcJwk {
     /// The key's RFC 7638 SHA-256 thumbprint.
-    #[schema(example = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")]
+    #[schema(example = "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U")]
     kid: String,
     #[schema(inline)]
     kty: EcKeyType,
-    #[schema(value_type = EcAlgorithm, inline)]
-    alg: &'static str,
-    #[schema(value_type = KeyUse, inline)]
-    r#use: &'static str,
-    #[schema(value_type = EcCurve, inline)]
-    crv: &'static str,
+    #[schema(inline)]
+    alg: EcAlgorithm,
+    #[schema(inline)]
+    r#use: KeyUse,
+    #[schema(inline)]
+    crv: EcCurve,
     /// Coordinate in unpadded base64url.
     #[schema(example = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU")]
     x: String,
@@ -51,12 +51,12 @@ struct OkpJwk {
     kid: String,
     #[schema(inline)]
     kty: OkpKeyType,
-    #[schema(value_type = OkpAlgorithm, inline)]
-    alg: &'static str,
-    #[schema(value_type = KeyUse, inline)]
-    r#use: &'static str,
-    #[schema(value_type = OkpCurve, inline)]
-    crv: &'static str,
+    #[schema(inline)]
+    alg: OkpAlgorithm,
+    #[schema(inline)]
+    r#use: KeyUse,
+    #[schema(inline)]
+    crv: OkpCurve,
     /// Public key in unpadded base64url.
     #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
     x: String,
@@ -70,11 +70,14 @@ struct RsaJwk {
     kid: String,
     #[schema(inline)]
     kty: RsaKeyType,
-    #[schema(value_type = RsaAlgorithm, inline)]
-    alg: &'static str,
-    #[schema(value_type = KeyUse, inline)]
-    r#use: &'static str,
+    #[schema(inline)]
+    alg: RsaAlgorithm,
+    #[schema(inline)]
+    r#use: KeyUse,
     /// Modulus in unpadded base64url.
+    #[schema(
+        example = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    )]
     n: String,
     /// Exponent in unpadded base64url.
     #[schema(example = "AQAB")]
@@ -99,46 +102,41 @@ enum RsaKeyType {
     Rsa,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum KeyUse {
-    #[schema(rename = "sig")]
+    #[serde(rename = "sig")]
     Sig,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum EcAlgorithm {
-    #[schema(rename = "ES256")]
+    #[serde(rename = "ES256")]
     Es256,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum EcCurve {
-    #[schema(rename = "P-256")]
+    #[serde(rename = "P-256")]
     P256,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum OkpAlgorithm {
-    #[schema(rename = "EdDSA")]
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum OkpCurve {
     Ed25519,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the text in `Jwk` to utoipa")]
+#[derive(Serialize, ToSchema)]
 enum RsaAlgorithm {
-    #[schema(rename = "RS256")]
+    #[serde(rename = "RS256")]
     Rs256,
 }
+
 impl From<JwkSet> for JwkSetResponse {
     fn from(set: JwkSet) -> Self {
         Self {
@@ -149,34 +147,42 @@ impl From<JwkSet> for JwkSetResponse {
 
 impl From<Jwk> for JwkResponse {
     fn from(key: Jwk) -> Self {
-        let Jwk {
-            kid,
-            alg,
-            r#use,
-            material,
-        } = key;
+        let Jwk { kid, r#use, material } = key;
+        let r#use = match r#use {
+            jwk::KeyUse::Signature => KeyUse::Sig,
+        };
         match material {
-            JwkMaterial::EllipticCurve { crv, x, y } => Self::EllipticCurve(EcJwk {
+            JwkMaterial::EllipticCurve { alg, crv, x, y } => Self::EllipticCurve(EcJwk {
                 kid,
                 kty: EcKeyType::Ec,
-                alg,
+                alg: match alg {
+                    jwk::EcAlgorithm::Es256 => EcAlgorithm::Es256,
+                },
                 r#use,
-                crv,
+                crv: match crv {
+                    jwk::EcCurve::P256 => EcCurve::P256,
+                },
                 x,
                 y,
             }),
-            JwkMaterial::OctetKeyPair { crv, x } => Self::OctetKeyPair(OkpJwk {
+            JwkMaterial::OctetKeyPair { alg, crv, x } => Self::OctetKeyPair(OkpJwk {
                 kid,
                 kty: OkpKeyType::Okp,
-                alg,
+                alg: match alg {
+                    jwk::OkpAlgorithm::EdDsa => OkpAlgorithm::EdDsa,
+                },
                 r#use,
-                crv,
+                crv: match crv {
+                    jwk::OkpCurve::Ed25519 => OkpCurve::Ed25519,
+                },
                 x,
             }),
-            JwkMaterial::Rsa { n, e } => Self::Rsa(RsaJwk {
+            JwkMaterial::Rsa { alg, n, e } => Self::Rsa(RsaJwk {
                 kid,
                 kty: RsaKeyType::Rsa,
-                alg,
+                alg: match alg {
+                    jwk::RsaAlgorithm::Rs256 => RsaAlgorithm::Rs256,
+                },
                 r#use,
                 n,
                 e,

@@ -25,8 +25,10 @@ pub struct MetadataResponse<'a> {
     #[schema(example = "https://auth.example.com/.well-known/jwks.json")]
     jwks_uri: String,
     /// Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
+    #[schema(value_type = Vec<String>, max_items = 0, example = json!([]))]
     response_types_supported: [&'static str; 0],
     /// Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
+    #[schema(value_type = Vec<String>, max_items = 0, example = json!([]))]
     grant_types_supported: [&'static str; 0],
     /// URL of the API documentation, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -52,7 +52,7 @@ pub struct AuditQuery {
 pub struct AuditResponse {
     events: Vec<AuditEventResponse>,
     /// Cursor of the next page; `null` on the last page.
-    #[schema(required)]
+    #[schema(required, example = "MTc")]
     next_cursor: Option<String>,
 }
 

@@ -16,6 +16,7 @@ pub struct RoleResponse {
     #[schema(value_type = Vec<PermissionText>, example = json!(["articles:write"]))]
     permissions: Vec<String>,
     /// Whether users may assign the role to themselves.
+    #[schema(example = false)]
     self_assignable: bool,
 }
 

@@ -26,6 +26,7 @@ use uuid::Uuid;
 /// The new status of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"status": "disabled"}))]
 pub struct UpdateUserRequest {
     status: StatusName,
 }

@@ -43,6 +43,7 @@ impl SessionQuery {
 #[schema(as = TokenPair)]
 pub struct TokenPairResponse<'a> {
     /// A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl")]
     access_token: &'a str,
     #[schema(inline)]
     token_type: TokenType,

@@ -38,6 +38,7 @@ pub struct WriteRoleRequest {
     permissions: Vec<String>,
     /// Whether users may assign the role to themselves. False if omitted.
     #[serde(default)]
+    #[schema(example = false)]
     self_assignable: bool,
 }
 

@@ -248,6 +248,124 @@ fn operations_are_in_the_order_of_their_use() {
     assert!(positions.is_sorted(), "{positions:?}");
 }
 
+/// Collects the paths of texts below `schema` for which tools would invent the example "string".
+fn texts_without_example(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let is_shown = ["example", "examples", "const", "enum", "format"]
+        .iter()
+        .any(|keyword| schema.get(keyword).is_some());
+    if is_shown || schema.get("$ref").is_some() {
+        return;
+    }
+    let kind = &schema["type"];
+    if kind == "string"
+        || kind
+            .as_array()
+            .is_some_and(|kinds| kinds.contains(&json!("string")))
+    {
+        found.push(path.to_owned());
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        texts_without_example(field, &format!("{path}.{name}"), found);
+    }
+    for keyword in ["items", "additionalProperties"] {
+        texts_without_example(&schema[keyword], path, found);
+    }
+    for keyword in ["oneOf", "anyOf", "allOf"] {
+        for alternative in schema[keyword].as_array().into_iter().flatten() {
+            texts_without_example(alternative, path, found);
+        }
+    }
+}
+
+#[test]
+fn no_generated_example_contains_the_text_string() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let mut found = Vec::new();
+    let schemas = document["components"]["schemas"].as_object();
+    for (name, schema) in schemas.expect("the document has schemas") {
+        texts_without_example(schema, name, &mut found);
+    }
+    visit(&document["paths"], "", &mut |path, members| {
+        if path.contains("/content/")
+            && let Some(schema) = members.get("schema")
+        {
+            texts_without_example(schema, path, &mut found);
+        }
+    });
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_examples_of_problems_fit_their_operation() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let example = |path: &str, method: &str, status: &str, code: &str| {
+        let content =
+            &document["paths"][path][method]["responses"][status]["content"]["application/problem+json"];
+        content["examples"][code]["value"].clone()
+    };
+    let forbidden = example("/audit", "get", "403", "forbidden");
+    let detail = forbidden["detail"].as_str().expect("the problem has a detail");
+    assert!(detail.contains("audit:read"), "{detail}");
+    for (path, method, field, code) in [
+        ("/me", "get", "verbose", "unknown_field"),
+        ("/register", "post", "password", "too_short"),
+    ] {
+        let error = &example(path, method, "422", "validation_failed")["errors"][0];
+        assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!(code)));
+    }
+    for (path, method, is_about_body) in [("/me", "get", false), ("/register", "post", true)] {
+        let malformed = example(path, method, "400", "malformed_request").to_string();
+        assert_eq!(malformed.contains("The body"), is_about_body, "{malformed}");
+    }
+}
+
+#[test]
+fn a_refresh_or_logout_may_use_the_cookie_that_a_login_sets() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let scheme = &document["components"]["securitySchemes"]["refreshCookie"];
+    assert_eq!(
+        (&scheme["type"], &scheme["in"], &scheme["name"]),
+        (
+            &json!("apiKey"),
+            &json!("cookie"),
+            &json!("__Secure-authapi-refresh")
+        )
+    );
+    for path in ["/refresh", "/logout"] {
+        let security = document["paths"][path]["post"]["security"].as_array();
+        let security = security.expect("security is stated");
+        assert!(security.contains(&json!({"refreshCookie": []})), "{path}");
+    }
+    for (path, method, status, header) in [
+        ("/login", "post", "200", "Set-Cookie"),
+        ("/me/password", "put", "200", "Set-Cookie"),
+        ("/refresh", "post", "200", "Set-Cookie"),
+        ("/refresh", "post", "401", "Set-Cookie"),
+        ("/logout", "post", "204", "Set-Cookie"),
+        ("/logout", "post", "401", "Set-Cookie"),
+        ("/me/export", "get", "200", "Content-Disposition"),
+    ] {
+        let headers = &document["paths"][path][method]["responses"][status]["headers"];
+        assert!(headers[header].is_object(), "{path} {status} {header}");
+    }
+}
+
+#[test]
+fn the_example_of_a_change_of_roles_is_for_the_caller() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(
+        schemas["AssignRolesRequest"]["example"],
+        json!({"new_roles": ["user"]})
+    );
+    assert_eq!(
+        schemas["UpdateUserRequest"]["example"],
+        json!({"status": "disabled"})
+    );
+    let keeps = &schemas["AssignUserRolesRequest"]["properties"]["keep_sessions"];
+    assert_eq!(keeps["example"], false);
+}
+
 #[actix_web::test]
 async fn documentation_can_be_disabled() {
     let mut app = app();

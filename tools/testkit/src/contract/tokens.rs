@@ -118,7 +118,11 @@ fn a_header_contains_exactly_the_algorithm_key_and_type(tokens: &Tokens) {
         .into_iter()
         .find(|key| header.get("kid") == Some(&json!(key.kid)))
         .expect("a published key signs");
-    assert_eq!(header, json!({"alg": key.alg, "kid": key.kid, "typ": TOKEN_TYPE}));
+    let published = serde_json::to_value(&key).expect("the key can be serialized");
+    assert_eq!(
+        header,
+        json!({"alg": published["alg"], "kid": key.kid, "typ": TOKEN_TYPE})
+    );
 }
 
 fn published_keys_have_no_private_part(tokens: &Tokens) {
@@ -129,7 +133,7 @@ fn published_keys_have_no_private_part(tokens: &Tokens) {
         for member in json.as_object().expect("the value is a JSON object").keys() {
             assert!(PUBLIC.contains(&member.as_str()), "{member}");
         }
-        assert_eq!(key.r#use, "sig");
+        assert_eq!(json["use"], "sig");
     }
     let same_kid = |kid: &str| keys.iter().filter(|key| key.kid == kid).count();
     assert!(keys.iter().all(|key| same_kid(&key.kid) == 1), "{keys:?}");
