@@ -57,9 +57,9 @@ export interface paths {
         /**
          * Exchanges a refresh token for new tokens.
          * @description Send the token in the header or in the body. The cookie is used only without such a token, and
-         *     only if a page of this service's own origin or of a listed one sent the request. Within the grace
-         *     window a repeated request returns the same successor, so that a lost response does not log the
-         *     user out. Any older token ends the session, because it must have been copied.
+         *     only if a page of this service's own origin or of a listed one sent the request. Within the
+         *     grace window a repeated request returns the same successor, so that a lost response does not log
+         *     the user out. Any older token ends the session, because it must have been copied.
          */
         post: operations["refresh"];
         delete?: never;
@@ -104,10 +104,10 @@ export interface paths {
         put?: never;
         /**
          * Logs out.
-         * @description Ends the session of the access or refresh token in the header, or of the refresh token in the
-         *     cookie. Its tokens are invalid on every replica once the response is sent. The cookie is used
-         *     only without a token in the header, and only if a page of this service's own origin or of a
-         *     listed one sent the request.
+         * @description Ends the session of the access or refresh token in the header, and that of the refresh token in
+         *     the cookie. Their tokens are invalid on every replica once the response is sent. The cookie is
+         *     used only if a page of this service's own origin or of a listed one sent the request, and not if
+         *     the token in the header is refused.
          */
         post: operations["logOut"];
         delete?: never;
@@ -512,7 +512,10 @@ export interface components {
     schemas: {
         /** @description An access token without a refresh token (RFC 6749, section 5.1). */
         AccessToken: {
-            /** @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`. */
+            /**
+             * @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
+             * @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl
+             */
             access_token: string;
             /**
              * @description The type of the access token (RFC 6750).
@@ -526,7 +529,22 @@ export interface components {
              */
             expires_in: number;
         };
-        /** @description A user as shown to administrators. */
+        /**
+         * @description A user as shown to administrators.
+         * @example {
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+         *       "last_login_at": "2026-01-06T08:00:00Z",
+         *       "login": "alice",
+         *       "password_change_required": false,
+         *       "password_expires_at": null,
+         *       "roles": [
+         *         "user"
+         *       ],
+         *       "status": "active",
+         *       "updated_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
         Account: {
             /** Format: uuid */
             id: string;
@@ -563,7 +581,13 @@ export interface components {
              */
             last_login_at: string | null;
         };
-        /** @description Who caused the event. */
+        /**
+         * @description Who caused the event.
+         * @example {
+         *       "id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+         *       "kind": "user"
+         *     }
+         */
         Actor: {
             kind: components["schemas"]["ActorKind"];
             /**
@@ -577,7 +601,14 @@ export interface components {
          * @enum {string}
          */
         ActorKind: "anonymous" | "user" | "operator";
-        /** @description The new roles of a user. */
+        /**
+         * @description The new roles of a user.
+         * @example {
+         *       "new_roles": [
+         *         "user"
+         *       ]
+         *     }
+         */
         AssignRolesRequest: {
             /**
              * @description All roles that the user will have. Roles not listed are removed.
@@ -591,7 +622,10 @@ export interface components {
              * @example bob
              */
             login?: string | null;
-            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
+            /**
+             * @description Keep the user's sessions. Their next refresh returns tokens with the new roles.
+             * @example false
+             */
             keep_sessions?: boolean;
         };
         /** @description The new roles of a user. */
@@ -603,7 +637,10 @@ export interface components {
              *     ]
              */
             new_roles: string[];
-            /** @description Keep the user's sessions. Their next refresh returns tokens with the new roles. */
+            /**
+             * @description Keep the user's sessions. Their next refresh returns tokens with the new roles.
+             * @example false
+             */
             keep_sessions?: boolean;
         };
         /**
@@ -611,7 +648,28 @@ export interface components {
          * @enum {string}
          */
         AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed";
-        /** @description An audit event: who did what to whom, when and from where. */
+        /**
+         * @description An audit event: who did what to whom, when and from where.
+         * @example {
+         *       "action": "login_failed",
+         *       "actor": {
+         *         "id": null,
+         *         "kind": "anonymous"
+         *       },
+         *       "at": "2026-01-06T08:00:00Z",
+         *       "client_request_id": "checkout-7",
+         *       "details": {
+         *         "cause": "wrong_password"
+         *       },
+         *       "ip": "192.0.2.7",
+         *       "number": 17,
+         *       "outcome": "failure",
+         *       "request_id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8e",
+         *       "session": null,
+         *       "user": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+         *       "user_agent": "curl/8.14.1"
+         *     }
+         */
         AuditEvent: {
             /**
              * Format: int64
@@ -638,11 +696,22 @@ export interface components {
             ip: string | null;
             /** @example curl/8.14.1 */
             user_agent: string | null;
-            /** @description Id that the service gave the request, as in the log. */
+            /**
+             * @description Id that the service gave the request, as in the log.
+             * @example 0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8e
+             */
             request_id: string | null;
-            /** @description `X-Request-Id` of the request, if the client sent a valid one. */
+            /**
+             * @description `X-Request-Id` of the request, if the client sent a valid one.
+             * @example checkout-7
+             */
             client_request_id: string | null;
-            /** @description Further details, depending on the action. */
+            /**
+             * @description Further details, depending on the action.
+             * @example {
+             *       "cause": "wrong_password"
+             *     }
+             */
             details: {
                 [key: string]: string;
             };
@@ -650,7 +719,10 @@ export interface components {
         /** @description A page of the audit log, newest event first. */
         AuditLog: {
             events: components["schemas"]["AuditEvent"][];
-            /** @description Cursor of the next page; `null` on the last page. */
+            /**
+             * @description Cursor of the next page; `null` on the last page.
+             * @example MTc
+             */
             next_cursor: string | null;
         };
         /**
@@ -710,7 +782,7 @@ export interface components {
         EcJwk: {
             /**
              * @description The key's RFC 7638 SHA-256 thumbprint.
-             * @example NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+             * @example oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U
              */
             kid: string;
             /** @constant */
@@ -827,9 +899,15 @@ export interface components {
              * @example https://auth.example.com/.well-known/jwks.json
              */
             jwks_uri: string;
-            /** @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants. */
+            /**
+             * @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
+             * @example []
+             */
             response_types_supported: string[];
-            /** @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants. */
+            /**
+             * @description Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
+             * @example []
+             */
             grant_types_supported: string[];
             /**
              * @description URL of the API documentation, if it is served.
@@ -868,7 +946,20 @@ export interface components {
             /** @description Events that affected the account, newest first, at most 1,000. */
             events: components["schemas"]["OwnEvent"][];
         };
-        /** @description An event that affected the caller's account. */
+        /**
+         * @description An event that affected the caller's account.
+         * @example {
+         *       "action": "login_failed",
+         *       "at": "2026-01-06T08:00:00Z",
+         *       "by": "anonymous",
+         *       "details": {
+         *         "cause": "wrong_password"
+         *       },
+         *       "ip": "192.0.2.7",
+         *       "outcome": "failure",
+         *       "user_agent": "curl/8.14.1"
+         *     }
+         */
         OwnEvent: {
             /** Format: date-time */
             at: string;
@@ -885,7 +976,12 @@ export interface components {
              * @example curl/8.14.1
              */
             user_agent: string | null;
-            /** @description Further details, depending on the action. */
+            /**
+             * @description Further details, depending on the action.
+             * @example {
+             *       "cause": "wrong_password"
+             *     }
+             */
             details: {
                 [key: string]: string;
             };
@@ -1018,7 +1114,10 @@ export interface components {
              *     ]
              */
             permissions: components["schemas"]["Permission"][];
-            /** @description Whether users may assign the role to themselves. */
+            /**
+             * @description Whether users may assign the role to themselves.
+             * @example false
+             */
             self_assignable: boolean;
         };
         /** @description The result of a dry run. */
@@ -1070,7 +1169,22 @@ export interface components {
              * @constant
              */
             dry_run: true;
-            /** @description A user as shown to administrators. */
+            /**
+             * @description A user as shown to administrators.
+             * @example {
+             *       "created_at": "2026-01-05T09:30:00Z",
+             *       "id": "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d",
+             *       "last_login_at": "2026-01-06T08:00:00Z",
+             *       "login": "alice",
+             *       "password_change_required": false,
+             *       "password_expires_at": null,
+             *       "roles": [
+             *         "user"
+             *       ],
+             *       "status": "active",
+             *       "updated_at": "2026-01-05T09:30:00Z"
+             *     }
+             */
             user: {
                 /** Format: uuid */
                 id: string;
@@ -1216,7 +1330,10 @@ export interface components {
             alg: "RS256";
             /** @constant */
             use: "sig";
-            /** @description Modulus in unpadded base64url. */
+            /**
+             * @description Modulus in unpadded base64url.
+             * @example 0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw
+             */
             n: string;
             /**
              * @description Exponent in unpadded base64url.
@@ -1288,7 +1405,10 @@ export interface components {
         Status: "active" | "disabled";
         /** @description Access and refresh token (RFC 6749, section 5.1). */
         TokenPair: {
-            /** @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`. */
+            /**
+             * @description A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
+             * @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl
+             */
             access_token: string;
             /**
              * @description The type of the access token (RFC 6750).
@@ -1313,7 +1433,12 @@ export interface components {
              */
             refresh_expires_in: number;
         };
-        /** @description The new status of a user. */
+        /**
+         * @description The new status of a user.
+         * @example {
+         *       "status": "disabled"
+         *     }
+         */
         UpdateUserRequest: {
             status: components["schemas"]["Status"];
         };
@@ -1338,7 +1463,10 @@ export interface components {
         /** @description A page of users, ordered by login. */
         Users: {
             users: components["schemas"]["Account"][];
-            /** @description Cursor of the next page; `null` on the last page. */
+            /**
+             * @description Cursor of the next page; `null` on the last page.
+             * @example Ym9i
+             */
             next_cursor: string | null;
         };
         /** @description The complete new contents of a role. */
@@ -1355,7 +1483,10 @@ export interface components {
              *     ]
              */
             permissions: components["schemas"]["Permission"][];
-            /** @description Whether users may assign the role to themselves. False if omitted. */
+            /**
+             * @description Whether users may assign the role to themselves. False if omitted.
+             * @example false
+             */
             self_assignable?: boolean;
         };
     };
@@ -1367,6 +1498,8 @@ export interface components {
         CacheControl: string;
         /** @description What the request lacks (RFC 6750, section 3; RFC 9470, section 3). */
         Challenge: string;
+        /** @description The name under which browsers save the response (RFC 6266). */
+        ContentDisposition: string;
         /** @description The state of what is returned, for `If-Match` and `If-None-Match` (RFC 9110, section 8.8.3). */
         EntityTag: string;
         /** @description The path of what was created (RFC 9110, section 10.2.2). */
@@ -1377,6 +1510,8 @@ export interface components {
         RequestId: string;
         /** @description Seconds to wait before the next attempt (RFC 9110, section 10.2.3). */
         RetryAfter: number;
+        /** @description If the request asked for cookies or sent one: the refresh token, once for each path that accepts it, or the device token; empty to remove it (RFC 6265). */
+        SetCookie: string;
     };
     pathItems: never;
 }
@@ -1524,6 +1659,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["CacheControl"];
                     /** @description A token with which the device is known at its next login. */
                     "Device-Token"?: string;
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -1545,6 +1681,16 @@ export interface operations {
             401: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cookie_origin_refused` */
+            403: {
+                headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -1640,6 +1786,7 @@ export interface operations {
             200: {
                 headers: {
                     "Cache-Control": components["headers"]["CacheControl"];
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -1660,6 +1807,7 @@ export interface operations {
             /** @description `token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
             401: {
                 headers: {
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "WWW-Authenticate": components["headers"]["Challenge"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
@@ -1962,6 +2110,7 @@ export interface operations {
             204: {
                 headers: {
                     "Cache-Control": components["headers"]["CacheControl"];
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -1980,6 +2129,7 @@ export interface operations {
             /** @description `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired` */
             401: {
                 headers: {
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "WWW-Authenticate": components["headers"]["Challenge"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
@@ -2084,7 +2234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required` */
+            /** @description `forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required` */
             403: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["Challenge"];
@@ -2208,6 +2358,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["CacheControl"];
                     /** @description A token with which the device is known at its next login. */
                     "Device-Token"?: string;
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -2227,6 +2378,17 @@ export interface operations {
             };
             /** @description `invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated` */
             401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cookie_origin_refused` */
+            403: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["Challenge"];
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2435,6 +2597,7 @@ export interface operations {
             200: {
                 headers: {
                     "Cache-Control": components["headers"]["CacheControl"];
+                    "Content-Disposition": components["headers"]["ContentDisposition"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -2696,7 +2859,7 @@ export interface operations {
                 /** @description Only users with this role. */
                 role?: string;
                 /** @description Only users with this status. */
-                status?: "active" | "disabled";
+                status?: components["schemas"]["Status"];
                 /** @description Maximum number of users to return. */
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
