@@ -1691,6 +1691,7 @@ export interface operations {
             /** @description `cookie_origin_refused` */
             403: {
                 headers: {
+                    "WWW-Authenticate": components["headers"]["Challenge"];
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };

@@ -98,15 +98,14 @@ pub fn components() -> BTreeMap<String, RefOr<Header>> {
 /// Adds the headers that responses have because of their status, and describes those that routes
 /// declare by name.
 pub fn complete(operation: &mut Operation) {
-    let is_public = operation.security.as_deref().is_some_and(<[_]>::is_empty);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            complete_response(status, response, is_public);
+            complete_response(status, response);
         }
     }
 }
 
-fn complete_response(status: &str, response: &mut Response, is_public: bool) {
+fn complete_response(status: &str, response: &mut Response) {
     let is_problem = response.content.contains_key(MEDIA_TYPE);
     let mut add = |header: &Described| {
         response
@@ -118,8 +117,7 @@ fn complete_response(status: &str, response: &mut Response, is_public: bool) {
         add(&CACHE_CONTROL);
     }
     match status {
-        "401" => add(&CHALLENGE),
-        "403" if !is_public => add(&CHALLENGE),
+        "401" | "403" => add(&CHALLENGE),
         "429" => {
             add(&RETRY_AFTER);
             add(&RATE_LIMIT);

@@ -267,8 +267,10 @@ fn texts_without_example(schema: &Value, path: &str, found: &mut Vec<String>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         texts_without_example(field, &format!("{path}.{name}"), found);
     }
-    for keyword in ["items", "additionalProperties"] {
-        texts_without_example(&schema[keyword], path, found);
+    for parts in ["items", "additionalProperties"] {
+        if let Some(part) = schema.get(parts) {
+            texts_without_example(part, path, found);
+        }
     }
     for keyword in ["oneOf", "anyOf", "allOf"] {
         for alternative in schema[keyword].as_array().into_iter().flatten() {

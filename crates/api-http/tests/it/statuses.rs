@@ -1,6 +1,6 @@
 //! Checks that exactly the statuses in the OpenAPI document are returned.
 
-use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
+use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, Request, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
 use api_http::openapi;
 use domain::core::Core;
@@ -381,6 +381,24 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
                 .send()
                 .await,
         ),
+        (
+            Method::POST,
+            "/login",
+            foreign(
+                app.post("/login?refresh_cookie=true"),
+                &json!({"login": "alice", "password": PASSWORD}),
+            )
+            .await,
+        ),
+        (
+            Method::PUT,
+            "/me/password",
+            foreign(
+                app.put("/me/password?refresh_cookie=true").bearer(&alice.access),
+                &new_password,
+            )
+            .await,
+        ),
         (Method::POST, "/refresh", app.post("/refresh").send().await),
         (Method::POST, "/refresh", with_cookie(&app, "/refresh").await),
         (Method::POST, "/logout", with_cookie(&app, "/logout").await),
@@ -423,6 +441,12 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
             throttled(Method::POST, "/me/reauthenticate", &password).await,
         ),
     ]
+}
+
+/// A call that asks for a cookie, from a page that may not use it.
+async fn foreign(request: Request<'_>, body: &Value) -> Answer {
+    let request = request.header("Origin", "https://evil.example");
+    request.json(body).send().await
 }
 
 /// A call with a cookie, without a proof of its origin.
