@@ -7,7 +7,7 @@ const DIGITS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 pub fn check(input: &[u8]) {
     if let Some(bytes) = input.first_chunk::<32>() {
-        check_code(ResetCode::new(*bytes));
+        check_code(&ResetCode::new(*bytes));
     }
     if let Ok(typed) = str::from_utf8(input) {
         check_text(typed);
@@ -15,7 +15,7 @@ pub fn check(input: &[u8]) {
 }
 
 /// A generated code is read in every spelling that a person may choose.
-fn check_code(code: ResetCode) {
+fn check_code(code: &ResetCode) {
     let text = code.expose().to_owned();
     let spellings = [
         text.clone(),
@@ -46,7 +46,7 @@ fn check_text(typed: &str) {
     match ResetCode::parse(password.expose()) {
         Some(code) => {
             assert_eq!(code.expose().len(), 23);
-            check_code(code);
+            check_code(&code);
         }
         None => assert_eq!(read.expose(), password.expose(), "another password was changed"),
     }

@@ -227,15 +227,15 @@ mod tests {
     fn submit(queue: &mut FairQueue<Job>, share: Share, job: Job) -> Result<Option<Job>, NoPlace> {
         let (place, displaced) = queue.reserve(share, Some(network(job.0)))?;
         let (place, _) = queue.settle(share, place)?;
-        push(queue, place, job)?;
+        push(queue, &place, job)?;
         Ok(displaced)
     }
 
-    fn push(queue: &mut FairQueue<Job>, place: Place, job: Job) -> Result<(), NoPlace> {
+    fn push(queue: &mut FairQueue<Job>, place: &Place, job: Job) -> Result<(), NoPlace> {
         let Place::Settled(share, lane) = place else {
             panic!("{place:?} is not settled");
         };
-        queue.push(share, lane, job)
+        queue.push(*share, *lane, job)
     }
 
     /// Reserves a place of its own for the network number `lane`.
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!((&place, displaced), (&Place::Borrowed(Some(network(9))), None));
         let (place, _) = queue.settle(Share::Known, place).expect("the share has places");
         assert_eq!(place, Place::Settled(Share::Known, Some(network(9))));
-        assert_eq!(push(&mut queue, place, (9, 0)), Ok(()));
+        assert_eq!(push(&mut queue, &place, (9, 0)), Ok(()));
         assert_eq!(order(queue).first(), Some(&(9, 0)));
     }
 
@@ -372,7 +372,7 @@ mod tests {
         }
         for (number, place) in [third, fourth].into_iter().enumerate() {
             let (place, _) = queue.settle(Share::Unknown, place).expect("the place is left");
-            assert_eq!(push(&mut queue, place, (1, number)), Ok(()));
+            assert_eq!(push(&mut queue, &place, (1, number)), Ok(()));
         }
         for place in &others {
             queue.cancel(place);
@@ -391,11 +391,11 @@ mod tests {
         reserve(&mut queue, 2);
         let [first, second, third] = settled;
         // The reservation that is not settled has lost its place.
-        assert_eq!(push(&mut queue, first, (1, 0)), Ok(()));
+        assert_eq!(push(&mut queue, &first, (1, 0)), Ok(()));
         reserve(&mut queue, 2);
-        assert_eq!(push(&mut queue, second, (1, 1)), Err(Displaced));
+        assert_eq!(push(&mut queue, &second, (1, 1)), Err(Displaced));
         queue.cancel(&fourth);
-        assert_eq!(push(&mut queue, third, (1, 2)), Ok(()));
+        assert_eq!(push(&mut queue, &third, (1, 2)), Ok(()));
         assert_eq!(order(queue), [(1, 0), (1, 2)]);
     }
 
@@ -405,7 +405,7 @@ mod tests {
         let [first, ..] = [(); 4].map(|()| reserve(&mut queue, 1));
         reserve(&mut queue, 2);
         let (place, _) = queue.settle(Share::Known, first).expect("the share has places");
-        assert_eq!(push(&mut queue, place, (1, 0)), Ok(()));
+        assert_eq!(push(&mut queue, &place, (1, 0)), Ok(()));
         assert_eq!((queue.known.places(), queue.unknown.places()), (1, 4));
     }
 

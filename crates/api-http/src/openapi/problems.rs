@@ -45,12 +45,12 @@ fn add_examples(response: &mut Response, has_body: bool) {
         permission: quoted(&response.description).find_map(|text| Permission::parse(text).ok()),
     };
     let codes = named_codes(&response.description);
-    let Some(RefOr::T(content)) = response.content.get_mut(MEDIA_TYPE) else {
+    let Some(RefOr::T(problem)) = response.content.get_mut(MEDIA_TYPE) else {
         return;
     };
     for code in codes {
         let shown = ExampleBuilder::new().value(Some(context.example_body(code)));
-        content
+        problem
             .examples
             .insert(code.as_str().to_owned(), shown.build().into());
     }

@@ -64,24 +64,31 @@ pub async fn refresh(
     query: QueryParameters<RefreshQuery>,
     body: OptionalJsonBody<RefreshRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let cookies = RefreshCookies::of(&edge.settings);
-    match explicit_token(&request, body.0)? {
-        Some(token) => {
-            if query.0.refresh_cookie {
-                CookieOrigins::of(&edge.settings).check_to_set(request.headers())?;
-            }
-            let pair = exchange(&edge, token, origin).await?;
-            Ok(token_pair(&pair, query.0.refresh_cookie.then_some(cookies)))
-        }
-        None => {
-            let token = cookie_token(&request, &edge.settings)?;
-            // The page must not be able to obtain the token of the cookie.
-            Ok(match exchange(&edge, token, origin).await {
-                Ok(pair) => token_pair(&pair, Some(cookies)),
-                Err(problem) => cookies.refused(&problem),
-            })
-        }
+    let Some(token) = explicit_token(&request, body.0)? else {
+        return refresh_cookie(&edge, &request, origin).await;
+    };
+    let in_cookie = query.0.refresh_cookie;
+    if in_cookie {
+        CookieOrigins::of(&edge.settings).check_to_set(request.headers())?;
     }
+    let pair = exchange(&edge, token, origin).await?;
+    let cookies = RefreshCookies::of(&edge.settings);
+    Ok(token_pair(&pair, in_cookie.then_some(cookies)))
+}
+
+/// Exchanges the token of the cookie. The page must not be able to obtain it, so the next one is in
+/// a cookie, too.
+async fn refresh_cookie(
+    edge: &Edge,
+    request: &HttpRequest,
+    origin: RequestOrigin,
+) -> Result<HttpResponse, Problem> {
+    let token = cookie_token(request, &edge.settings)?;
+    let cookies = RefreshCookies::of(&edge.settings);
+    Ok(match exchange(edge, token, origin).await {
+        Ok(pair) => token_pair(&pair, Some(cookies)),
+        Err(problem) => cookies.refused(&problem),
+    })
 }
 
 async fn exchange(edge: &Edge, token: SecretString, origin: RequestOrigin) -> Result<TokenPair, Problem> {

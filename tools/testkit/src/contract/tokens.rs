@@ -121,7 +121,7 @@ fn a_header_contains_exactly_the_algorithm_key_and_type(tokens: &Tokens) {
     let published = serde_json::to_value(&key).expect("the key can be serialized");
     assert_eq!(
         header,
-        json!({"alg": published["alg"], "kid": key.kid, "typ": TOKEN_TYPE})
+        json!({"alg": published.get("alg"), "kid": key.kid, "typ": TOKEN_TYPE})
     );
 }
 
@@ -133,7 +133,7 @@ fn published_keys_have_no_private_part(tokens: &Tokens) {
         for member in json.as_object().expect("the value is a JSON object").keys() {
             assert!(PUBLIC.contains(&member.as_str()), "{member}");
         }
-        assert_eq!(json["use"], "sig");
+        assert_eq!(json.get("use"), Some(&json!("sig")));
     }
     let same_kid = |kid: &str| keys.iter().filter(|key| key.kid == kid).count();
     assert!(keys.iter().all(|key| same_kid(&key.kid) == 1), "{keys:?}");
