@@ -40,12 +40,12 @@ fn full_at(redis: &mut Connection, key: &str) -> u64 {
     time.parse().expect("the key holds a time")
 }
 
-/// The keys with this prefix, and their values.
+/// The keys with this prefix, and their values. Leaves out keys that expire meanwhile.
 fn keys(redis: &mut Connection, prefix: &str) -> Vec<(String, String)> {
     let names: Vec<String> = redis.keys(format!("{prefix}*")).expect("Redis returns the keys");
-    let values = names.into_iter().map(|name| {
-        let value = redis.get(&name).expect("the key exists");
-        (name, value)
+    let values = names.into_iter().filter_map(|name| {
+        let value: Option<String> = redis.get(&name).expect("Redis returns the value");
+        Some((name, value?))
     });
     values.collect()
 }
