@@ -73,9 +73,11 @@ keys: setup ## Create a signing key in keys/; ARGS='--algorithm eddsa' selects t
 
 .PHONY: test-examples
 test-examples: setup ## Run the example programs of docs/embedding.md, which check their own results
-	cargo run -q --locked -p axum-service
-	cargo test -q --locked -p axum-service
-	cargo run -q --locked -p api-http --example mount
+	@# Built with the features of all tests, so that common dependencies are built once. The tests of
+	@# the examples belong to `make test`.
+	cargo build --locked --workspace --bins --tests --examples
+	$${CARGO_TARGET_DIR:-target}/debug/axum-service
+	$${CARGO_TARGET_DIR:-target}/debug/examples/mount
 
 .PHONY: test-interop
 test-interop: setup ## Verify access tokens with six JWT libraries, which know only the URL of the JWKS
