@@ -1,5 +1,6 @@
-//! The path below which clients reach the service, for the paths of cookies.
+//! The path below which clients reach the service, and the cookies for paths below it.
 
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt};
 
@@ -36,8 +37,26 @@ impl CookiePathPrefix {
         }
     }
 
-    /// Returns the path by which clients reach `path`, which begins with a slash.
-    pub(crate) fn of(&self, path: &str) -> String {
+    /// Returns a cookie that scripts cannot read. Browsers send it only to `path`, which begins with
+    /// a slash, over TLS, and in requests from pages of the same site (RFC 6265bis, section 4.1.2).
+    pub(crate) fn cookie<'v>(
+        &self,
+        name: &'static str,
+        value: &'v str,
+        path: &str,
+        max_age: Duration,
+    ) -> Cookie<'v> {
+        Cookie::build(name, value)
+            .path(self.of(path))
+            .max_age(max_age)
+            .secure(true)
+            .http_only(true)
+            .same_site(SameSite::Strict)
+            .finish()
+    }
+
+    /// Returns the path by which clients reach `path`.
+    fn of(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }

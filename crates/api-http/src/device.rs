@@ -3,7 +3,7 @@
 use crate::cookie_path::CookiePathPrefix;
 use actix_web::{
     FromRequest, HttpRequest, HttpResponseBuilder,
-    cookie::{Cookie, SameSite, time::Duration},
+    cookie::time::Duration,
     dev::Payload,
     http::header::{HeaderName, HeaderValue},
 };
@@ -47,17 +47,7 @@ pub fn add_header(response: &mut HttpResponseBuilder, token: &DeviceToken) {
 
 /// Adds `token` to a response as the cookie.
 pub fn add_cookie(response: &mut HttpResponseBuilder, token: &DeviceToken, prefix: &CookiePathPrefix) {
-    response.cookie(cookie(token, prefix));
-}
-
-fn cookie(token: &DeviceToken, prefix: &CookiePathPrefix) -> Cookie<'static> {
-    Cookie::build(COOKIE, token.expose().to_owned())
-        .path(prefix.of(COOKIE_PATH))
-        .max_age(COOKIE_MAX_AGE)
-        .secure(true)
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .finish()
+    response.cookie(prefix.cookie(COOKIE, token.expose(), COOKIE_PATH, COOKIE_MAX_AGE));
 }
 
 /// Returns the token as a header value that is redacted in `Debug`.

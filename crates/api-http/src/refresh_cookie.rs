@@ -8,7 +8,7 @@ use crate::{
 };
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
-    cookie::{Cookie, SameSite, time::Duration},
+    cookie::time::Duration,
     http::{
         StatusCode,
         header::{self, HeaderMap},
@@ -56,14 +56,7 @@ impl<'a> RefreshCookies<'a> {
 
     fn add(self, response: &mut HttpResponse, value: &str, max_age: Duration) {
         for path in PATHS {
-            let cookie = Cookie::build(COOKIE, value)
-                .path(self.0.of(path))
-                .max_age(max_age)
-                .secure(true)
-                .http_only(true)
-                .same_site(SameSite::Strict)
-                .finish();
-            let added = response.add_cookie(&cookie);
+            let added = response.add_cookie(&self.0.cookie(COOKIE, value, path, max_age));
             added.expect("a token and a path prefix are valid in a header");
         }
     }
