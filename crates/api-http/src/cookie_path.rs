@@ -37,8 +37,9 @@ impl CookiePathPrefix {
         }
     }
 
-    /// Returns a cookie that scripts cannot read. Browsers send it only to `path`, which begins with
-    /// a slash, over TLS, and in requests from pages of the same site (RFC 6265bis, section 4.1.2).
+    /// Returns a cookie that scripts cannot read. Browsers send it only to `path`, over TLS, and in
+    /// requests from pages of the same site (RFC 6265bis, section 4.1.2). `path` begins with a
+    /// slash.
     pub(crate) fn cookie<'v>(
         &self,
         name: &'static str,
