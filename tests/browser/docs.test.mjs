@@ -8,21 +8,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { chromiumOptions } from "./chromium.mjs";
 import { startProxy } from "./prefix.mjs";
 import { startService } from "./service.mjs";
 
 const ACCOUNT = { login: "browser", password: "seven sober walruses 42" };
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // All other hosts that the browser may contact do not resolve.
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
+// All other hosts that the browser may contact do not resolve.
+const HOSTS = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 
 // Maximum size in bytes of everything that the page loads, compressed.
 const PAGE_SIZE = 600_000;
@@ -40,10 +32,7 @@ before(async () => {
   service = await startService();
   proxy = await startProxy(service.base, "/auth");
   // Playwright starts each browser with a new, empty profile.
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: CHROMIUM_FLAGS,
-  });
+  browser = await chromium.launch(chromiumOptions(HOSTS));
   page = await browser.newPage({ viewport: DESKTOP });
   page.setDefaultTimeout(15_000);
   await watch(page);

@@ -8,21 +8,13 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { chromiumOptions } from "../../../tests/browser/chromium.mjs";
 import { freePort, startService } from "../../../tests/browser/service.mjs";
 import { serve } from "../../../examples/browser/serve.mjs";
 import { CHEAP, account } from "./accounts.mjs";
 
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // localhost and 127.0.0.1 are two sites; all other hosts do not resolve.
-  "--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
+// localhost and 127.0.0.1 are two sites; all other hosts do not resolve.
+const HOSTS = "MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 // A page without scripts.
 const EMPTY = "/config.js";
 const COOKIE = "__Secure-authapi-refresh";
@@ -55,10 +47,7 @@ before(async () => {
     sibling: await app("localhost", stranger, { baseUrl: direct.url, refresh: "cookie" }),
     foreign: `http://127.0.0.1:${stranger}`,
   };
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: CHROMIUM_FLAGS,
-  });
+  browser = await chromium.launch(chromiumOptions(HOSTS));
 });
 
 after(async () => {
