@@ -4,7 +4,7 @@ use crate::{
     changes::{EventWriter, catalogue, execute, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    tables::{audit, audit_pages, roles, rotation, sessions, snapshots, user_roles, users},
+    tables::{audit, audit_pages, login_facts, roles, rotation, sessions, snapshots, user_roles, users},
 };
 use diesel::{
     QueryableByName,
@@ -19,14 +19,16 @@ use domain::{
         Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession, EndSessions,
         OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
     },
-    ports::AuditSealer,
+    ports::{AuditSealer, PlaceQuery},
     role::RoleName,
     session::{EndReason, Generation, NewSession, OriginFingerprint, Rotation, SecretDigest, SessionId},
+    throttle::Network,
     token::TokenIdentity,
     user::{Epoch, NewUser, UserId, UserStatus},
 };
 use std::{
     collections::BTreeSet,
+    net::Ipv4Addr,
     sync::{
         Arc,
         mpsc::{Receiver, channel},
@@ -157,6 +159,15 @@ fn session() -> SessionId {
     SessionId(unique_uuid())
 }
 
+/// Returns places of both kinds.
+fn places() -> PlaceQuery {
+    PlaceQuery {
+        network: Some(Network::site(Ipv4Addr::LOCALHOST.into())),
+        device: Some(session()),
+        since: at(0),
+    }
+}
+
 fn rotation() -> Rotation {
     Rotation {
         session: session(),
@@ -185,7 +196,8 @@ async fn statements_of_every_request_use_an_index() {
     })
     .await;
     assert_indexed("login", async |conn| {
-        users::find_by_login(conn, &canonical("alice")).await.map(drop)
+        let login = canonical("alice");
+        login_facts::find(conn, &login, places()).await.map(drop)
     })
     .await;
     assert_indexed("rotate", async |conn| {
@@ -296,7 +308,7 @@ async fn statements_of_every_request_are_prepared_once() {
             .await
             .expect("the session can be read");
         let login = canonical("alice");
-        users::find_by_login(&mut conn, &login)
+        login_facts::find(&mut conn, &login, places())
             .await
             .expect("the user can be read");
     }
