@@ -230,6 +230,23 @@ fn every_operation_states_its_security_and_has_a_default_problem() {
 }
 
 #[test]
+fn a_dry_run_refers_to_the_schema_of_what_it_changes() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let schemas = document["components"]["schemas"].as_object();
+    let schemas = schemas.expect("the document has schemas");
+    for (name, field) in [("User", "user"), ("Account", "user"), ("Role", "role")] {
+        let reference = format!("#/components/schemas/{name}");
+        let dry_run = format!("{name}DryRun");
+        assert_eq!(schemas[&dry_run]["properties"][field]["$ref"], reference);
+        let outcome = &schemas[&format!("{name}Outcome")]["oneOf"];
+        let expected = json!([{"$ref": reference}, {"$ref": format!("#/components/schemas/{dry_run}")}]);
+        assert_eq!(*outcome, expected);
+    }
+    let names: Vec<_> = schemas.keys().filter(|name| name.contains('_')).collect();
+    assert!(names.is_empty(), "{names:?}");
+}
+
+#[test]
 fn operations_are_in_the_order_of_their_use() {
     let text = serde_json::to_string(&openapi()).expect("the document is JSON");
     let positions = [
