@@ -5,7 +5,7 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponseBuilder,
     cookie::time::Duration,
     dev::Payload,
-    http::header::{HeaderName, HeaderValue},
+    http::header::{self, HeaderName, HeaderValue},
 };
 use domain::device_token::DeviceToken;
 use std::{
@@ -47,7 +47,8 @@ pub fn add_header(response: &mut HttpResponseBuilder, token: &DeviceToken) {
 
 /// Adds `token` to a response as the cookie.
 pub fn add_cookie(response: &mut HttpResponseBuilder, token: &DeviceToken, prefix: &CookiePathPrefix) {
-    response.cookie(prefix.cookie(COOKIE, token.expose(), COOKIE_PATH, COOKIE_MAX_AGE));
+    let cookie = prefix.set_cookie(COOKIE, token.expose(), COOKIE_PATH, COOKIE_MAX_AGE);
+    response.append_header((header::SET_COOKIE, cookie));
 }
 
 /// Returns the token as a header value that is redacted in `Debug`.

@@ -56,8 +56,8 @@ impl<'a> RefreshCookies<'a> {
 
     fn add(self, response: &mut HttpResponse, value: &str, max_age: Duration) {
         for path in PATHS {
-            let added = response.add_cookie(&self.0.cookie(COOKIE, value, path, max_age));
-            added.expect("a token and a path prefix are valid in a header");
+            let cookie = self.0.set_cookie(COOKIE, value, path, max_age);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
 }

@@ -16,8 +16,11 @@ const OWN: &str = "https://auth.example";
 
 /// The lines of `Set-Cookie` in a response, in the order of their paths.
 fn set_cookies(answer: &Answer) -> Vec<String> {
-    let lines = answer.headers.get_all("set-cookie");
-    let lines = lines.map(|line| line.to_str().expect("text").to_owned());
+    let lines: Vec<_> = answer.headers.get_all("set-cookie").collect();
+    assert!(lines.iter().all(|line| line.is_sensitive()), "{lines:?}");
+    let lines = lines
+        .into_iter()
+        .map(|line| line.to_str().expect("text").to_owned());
     let mut lines: Vec<_> = lines.filter(|line| line.starts_with(COOKIE)).collect();
     lines.sort_by_key(|line| !line.contains("/logout"));
     lines
