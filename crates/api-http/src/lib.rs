@@ -15,6 +15,7 @@ mod cors;
 mod declared;
 mod device;
 mod docs;
+mod empty_stream;
 mod endpoint;
 mod etag;
 mod field_errors;
