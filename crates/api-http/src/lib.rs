@@ -11,6 +11,7 @@ mod configure;
 mod connections;
 mod cookie_origin;
 mod cookie_path;
+mod cookie_values;
 mod cors;
 mod declared;
 mod device;
