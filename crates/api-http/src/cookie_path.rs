@@ -37,6 +37,12 @@ impl CookiePathPrefix {
         }
     }
 
+    /// Returns the prefix, which is empty for none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns a cookie that scripts cannot read. Browsers send it only to `path`, over TLS, and in
     /// requests from pages of the same site (RFC 6265bis, section 4.1.2). `path` begins with a
     /// slash.
