@@ -40,6 +40,12 @@ impl CookiePathPrefix {
         }
     }
 
+    /// Returns the prefix, which is empty for none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the value of `Set-Cookie` for a cookie that scripts cannot read. Browsers send it
     /// only to `path`, over TLS, and in requests from pages of the same site (RFC 6265bis, section
     /// 4.1.2). `value` is a token or empty, and `path` begins with a slash. `Debug` redacts the

@@ -66,17 +66,21 @@ impl WebOrigin {
     /// not from the browser's own machine (Secure Contexts, section 3.1).
     #[must_use]
     pub fn can_be_forged(&self) -> bool {
-        let Some(address) = self.0.strip_prefix("http://") else {
-            return false;
-        };
+        !self.is_https() && !self.is_loopback()
+    }
+
+    /// Returns whether the pages of this origin come from the browser's own machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address = self.0.split_once("://").map_or(&*self.0, |(_, address)| address);
         let host = split_port(address).map_or(address, |(host, _)| host);
         let name = host.strip_suffix('.').unwrap_or(host);
         let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_loopback = match ipv6 {
+        let is_address = match ipv6 {
             Some(ipv6) => ipv6.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
             None => name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback()),
         };
-        !(is_loopback || name == "localhost" || name.ends_with(".localhost"))
+        is_address || name == "localhost" || name.ends_with(".localhost")
     }
 
     /// Returns whether the pages of this origin come over HTTPS.
@@ -329,6 +333,23 @@ mod tests {
         ] {
             let origin = WebOrigin::of_url(text).expect(text);
             assert_eq!(origin.can_be_forged(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origins_of_the_browsers_own_machine_are_loopback_whatever_the_scheme() {
+        for (text, expected) in [
+            ("https://localhost:5173", true),
+            ("https://app.localhost", true),
+            ("https://127.0.0.1:8443", true),
+            ("https://[::1]", true),
+            ("http://localhost", true),
+            ("https://app.example", false),
+            ("https://localhost.example:443", false),
+            ("http://10.0.0.1", false),
+        ] {
+            let origin = WebOrigin::of_url(text).expect(text);
+            assert_eq!(origin.is_loopback(), expected, "{text}");
         }
     }
 
