@@ -10,10 +10,9 @@ use crate::{
     replica::Membership,
     replica_entry::ReplicaEntry,
     settings::{ServerSettings, Settings, SettingsError, variable},
-    storage::{Database, take_server_lock},
+    storage::Database,
     wiring,
 };
-use adapters_sqlite::ServerLock;
 use api_http::{ConnectionLimits, Connections, Edge, HttpSettings, Mutations, Timeouts, UseCases};
 use domain::{
     ports::Roles,
@@ -58,7 +57,6 @@ pub struct Application {
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
     timeouts: Timeouts,
-    _lock: Option<ServerLock>,
 }
 
 impl Application {
@@ -73,8 +71,7 @@ impl Application {
         // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
         first_admin::check(&settings).await?;
-        let lock = take_server_lock(&settings.database)?;
-        let database = Database::open(&settings.database).await?;
+        let database = Database::open_as_server(&settings.database).await?;
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
         }
@@ -104,7 +101,6 @@ impl Application {
             address,
             metrics,
             timeouts: TIMEOUTS,
-            _lock: lock,
         })
     }
 
