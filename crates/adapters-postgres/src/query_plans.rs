@@ -6,6 +6,7 @@ use crate::{
     error::StorageError,
     tables::{audit, audit_pages, login_facts, roles, rotation, sessions, snapshots, user_roles, users},
 };
+use chrono::Duration;
 use diesel::{
     QueryableByName,
     connection::{Instrumentation, InstrumentationEvent},
@@ -177,6 +178,7 @@ fn rotation() -> Rotation {
         at: at(0),
         idle_until: at(1),
         origin: OriginFingerprint::of(&origin()),
+        grace: Duration::seconds(10),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     migrations::MIGRATIONS,
     tables::{audit, audit_pages, login_facts, roles, rotation, sessions, snapshots, user_pages, users},
 };
+use chrono::Duration;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection,
     connection::{Instrumentation, InstrumentationEvent},
@@ -117,6 +118,7 @@ fn rotation() -> Rotation {
         at: at(0),
         idle_until: at(1),
         origin: OriginFingerprint::of(&origin()),
+        grace: Duration::seconds(10),
     }
 }
 

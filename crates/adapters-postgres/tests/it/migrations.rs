@@ -1,5 +1,6 @@
 use crate::{connect_unhurried, first, open, register, storage_at, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
+use chrono::Duration;
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -25,8 +26,9 @@ const NINTH: &str = "2026-11-28-000009_refresh_replays";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
 const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
-const ALL: [&str; 12] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH,
+const THIRTEENTH: &str = "2026-11-28-000013_session_bursts";
+const ALL: [&str; 13] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
@@ -287,6 +289,7 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         at: at(5),
         idle_until: at(50),
         origin: OriginFingerprint::of(&Origin::default()),
+        grace: Duration::seconds(10),
     };
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);

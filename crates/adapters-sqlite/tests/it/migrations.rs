@@ -1,5 +1,6 @@
 use crate::{register, storage_over};
 use adapters_sqlite::{OpenError, SqliteDatabase};
+use chrono::Duration;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
@@ -24,7 +25,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -37,6 +38,7 @@ const NAMES: [&str; 12] = [
     "2026-11-28-000010_authenticated_at",
     "2026-11-28-000011_reset_codes",
     "2026-11-28-000012_session_networks",
+    "2026-11-28-000013_session_bursts",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -265,6 +267,7 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         at: at(5),
         idle_until: at(50),
         origin: OriginFingerprint::of(&Origin::default()),
+        grace: Duration::seconds(10),
     };
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);
