@@ -7,7 +7,11 @@ use crate::{
     cookie_origin::CookieOrigins, cookie_path::CookiePathPrefix, cookie_values::cookie_values,
     problem::Problem, state::HttpSettings,
 };
-use actix_web::{HttpRequest, HttpResponse, ResponseError, cookie::time::Duration, http::StatusCode};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    cookie::time::Duration,
+    http::{StatusCode, header},
+};
 use domain::{steps::TokenPair, use_cases::RefreshError};
 use secrecy::SecretString;
 
