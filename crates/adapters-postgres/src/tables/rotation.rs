@@ -38,6 +38,7 @@ extern "SQL" {
 
 infix_operator!(Since, " - ", Interval, backend: Pg);
 infix_operator!(Before, " - ", Timestamptz, backend: Pg);
+infix_operator!(After, " + ", Timestamptz, backend: Pg);
 
 /// Rotates a session for one refresh. Runs one statement in its own transaction. The caller has not
 /// read the session, so the statement reads the end of its lifetime from the row.
@@ -71,10 +72,9 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
     let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
     // The rotation belongs to the stored burst: `Burst::of_rotation`.
     let goes_on = || {
-        let grace = rotation.grace.into_sql::<Interval>();
-        let earliest = Before::new(statement_timestamp(), grace);
         let began_before = sessions::burst_since.le(statement_timestamp().nullable());
-        began_before.and(sessions::burst_since.gt(earliest.nullable()))
+        let ends = After::new(sessions::burst_since, rotation.grace.into_sql::<Interval>());
+        began_before.and(ends.gt(statement_timestamp().nullable()))
     };
     let (from, since) = (sessions::generation.nullable(), statement_timestamp().nullable());
     let row: Option<RotatedRow> = Prepared(
