@@ -108,12 +108,12 @@ test-api: setup ## Compare the service with its OpenAPI document by generated re
 .PHONY: test-faults
 test-faults: setup ## Test the service under load while its servers crash, hang, disconnect or fill up; takes minutes
 	@scripts/setup faults
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked -p authapi --test faults -- --nocapture $(ARGS)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked --workspace --test faults -- --nocapture $(ARGS)
 
 .PHONY: test-guessing
 test-guessing: setup ## Guess passwords from thousands of addresses for ten minutes while owners log in; SECONDS=60 shortens it
 	@scripts/setup faults
-	AUTHAPI_GUESSING_SECONDS=$(or $(SECONDS),600) cargo test --locked -p authapi --test faults -- --nocapture --test-threads=1 guessing
+	AUTHAPI_GUESSING_SECONDS=$(or $(SECONDS),600) cargo test --locked --workspace --test faults -- --nocapture --test-threads=1 guessing
 
 # The two builds are separate: a common build would enable the benchmark's features in the service.
 .PHONY: bench
