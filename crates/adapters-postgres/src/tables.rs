@@ -2,6 +2,7 @@
 //! more.
 
 pub mod audit;
+pub mod audit_checkpoints;
 pub mod audit_pages;
 pub mod clock;
 pub mod login_facts;

@@ -3,7 +3,9 @@
 mod server;
 
 use crate::{
-    Failure, composition, first_admin,
+    Failure,
+    checkpoints::Checkpoints,
+    composition, first_admin,
     housekeeping::Housekeeping,
     listener,
     metrics::Metrics,
@@ -18,6 +20,7 @@ use api_http::{ConnectionLimits, Connections, Edge, HttpSettings, Mutations, Tim
 use domain::{
     ports::Roles,
     role::{RoleName, RoleNames},
+    use_cases::{ResumeAuditLog, ResumeAuditLogError},
 };
 use session_cache::SessionCoherence;
 use std::{
@@ -55,6 +58,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
+    checkpoints: Checkpoints,
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
     timeouts: Timeouts,
@@ -75,15 +79,20 @@ impl Application {
         first_admin::check(&settings).await?;
         let lock = take_server_lock(&settings.database)?;
         let database = Database::open(&settings.database).await?;
+        let is_new = database.is_empty().await?;
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
         }
-        let ports = wiring::Ports::new(&settings, database.ports())?;
+        let ports = wiring::Ports::new(&settings, &database)?;
         if let Some(watch) = &ports.clock_watch {
             watch.compare().await;
         }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
+        if is_new {
+            ports.audit_keys.begin().await?;
+        }
+        resume_audit_log(&use_cases.administration.resume_audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
         first_admin::warn_if_missing(&*ports.storage.users).await?;
         let listener = listener::listen(settings.server.address(), "server")?;
@@ -98,6 +107,10 @@ impl Application {
             coherence: Arc::clone(&ports.coherence),
             replica_entry: ports.replica_entry.clone(),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
+            checkpoints: Checkpoints {
+                sign: Arc::clone(&use_cases.administration.sign_checkpoint),
+                replica_entry: ports.replica_entry.clone(),
+            },
             edge: edge(&ports, use_cases, &settings),
             settings,
             listener,
@@ -130,6 +143,7 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
+        let checkpoints = tokio::spawn(self.checkpoints.run());
         let membership = Membership::begin(&self.coherence);
         let entry = self.replica_entry;
         let keeping = entry
@@ -143,6 +157,7 @@ impl Application {
             Err(error) => Err(error),
         };
         housekeeping.abort();
+        checkpoints.abort();
         watch.abort();
         served.map_err(|error| Failure::because("the server cannot run", error))?;
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
@@ -185,6 +200,18 @@ impl Application {
             "listening: {next}"
         );
     }
+}
+
+/// Checks that the audit log continues its newest checkpoints.
+async fn resume_audit_log(resume: &ResumeAuditLog) -> Result<(), Failure> {
+    resume.execute().await.map_err(|error| match error {
+        ResumeAuditLogError::Port(error) => Failure::because("the audit log cannot be read", error),
+        ResumeAuditLogError::Broken(broken) => Failure::because(
+            "the audit log cannot be continued; put the right database and audit.key in place, or accept the log as it \
+             is with `authapi audit accept`",
+            broken,
+        ),
+    })
 }
 
 fn connection_limits(settings: &ServerSettings) -> ConnectionLimits {

@@ -2,9 +2,10 @@
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
-    Algorithm, KeyError, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key,
+    Algorithm, AuditKey, KeyError, KeyRing, KeyRules, generate_audit_key, generate_first_signing_key,
+    generate_refresh_key,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Loads the keys. Logs each generated key, since losing a key logs out all users.
 pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
@@ -12,6 +13,14 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
         generate_missing_keys(&settings.dir)?;
     }
     KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)
+}
+
+/// Loads the audit key. Logs it if it is generated, since a lost key makes events unverifiable.
+pub fn load_audit_key(settings: &KeysSettings) -> Result<AuditKey, Failure> {
+    if settings.generate_missing {
+        ensure(generate_audit_key(&settings.dir), "audit key")?;
+    }
+    AuditKey::load(&settings.dir).map_err(unusable)
 }
 
 /// Returns the rules that keys must follow.
@@ -26,13 +35,14 @@ fn generate_missing_keys(folder: &Path) -> Result<(), Failure> {
     if let Some(generated) = generate_first_signing_key(folder, Algorithm::Es256).map_err(unusable)? {
         tracing::info!(path = %generated.path.display(), kid = generated.kid, "generated a signing key; back it up");
     }
-    ensure_refresh_key(folder)
+    ensure(generate_refresh_key(folder), "refresh key")
 }
 
-fn ensure_refresh_key(folder: &Path) -> Result<(), Failure> {
-    match generate_refresh_key(folder) {
+/// Logs the key that was `generated`, unless there was one.
+fn ensure(generated: Result<PathBuf, KeyError>, name: &str) -> Result<(), Failure> {
+    match generated {
         Ok(path) => {
-            tracing::info!(path = %path.display(), "generated the refresh key; back it up");
+            tracing::info!(path = %path.display(), "generated the {name}; back it up");
             Ok(())
         }
         Err(KeyError::Exists { .. }) => Ok(()),

@@ -2,7 +2,9 @@
 //! settings, wiring, telemetry, shutdown and the command line. Business rules are in `domain`.
 
 mod app;
+mod audit_keys;
 mod byte_order_mark;
+mod checkpoints;
 pub mod cli;
 mod clock_watch;
 pub mod commands;

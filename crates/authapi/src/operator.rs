@@ -2,26 +2,29 @@
 
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
     composition::administration_rules,
     operator_revocations::OperatorRevocations,
     settings::Settings,
     storage::{Database, DatabasePorts},
     wiring::PasswordPorts,
 };
-use adapters_crypto::{ForeignHashForms, OsRandomness, Sha256Sealer, SystemClock};
+use adapters_crypto::{CheckpointPublicKey, ForeignHashForms, OsRandomness, SystemClock};
 use domain::{
     core::{Administration, AdministrationPorts},
-    ports::UserDirectory,
+    ports::{Replicas, UserDirectory},
     role::RoleNames,
 };
 use std::{num::NonZeroUsize, ops::Deref, sync::Arc};
 
-/// The use cases of the command line. It needs neither keys nor a throttle, because its user can
-/// read the database anyway.
+/// The use cases of the command line. Of the keys, it needs only the audit key. It needs no
+/// throttle, because its user can read the database anyway.
 pub struct Operator {
     /// The users, for exports, which have no use case.
     pub users: Arc<dyn UserDirectory>,
     pub default_roles: RoleNames,
+    /// Present if the database may have several servers.
+    pub replicas: Option<Arc<dyn Replicas>>,
     administration: Administration,
 }
 
@@ -29,7 +32,8 @@ impl Operator {
     /// Opens the database and migrates its schema, so that an admin can be created before the first
     /// start of the service.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
-        Self::migrated(Database::open(&settings.database).await?, settings).await
+        let database = Database::open(&settings.database).await?;
+        Self::migrated(database, settings, || AuditKeys::load(&settings.keys)).await
     }
 
     /// Opens a database that a start of the service, or a command that may do so, has created, and
@@ -38,30 +42,63 @@ impl Operator {
     /// # Errors
     /// If there is no database, or the database has no tables of this program.
     pub async fn open_existing(settings: &Settings) -> Result<Self, Failure> {
-        let database = Database::open_existing(&settings.database).await?;
-        database.check_schema().await?;
-        Self::migrated(database, settings).await
+        let database = Self::existing(settings).await?;
+        Self::migrated(database, settings, || AuditKeys::load(&settings.keys)).await
     }
 
-    async fn migrated(database: Database, settings: &Settings) -> Result<Self, Failure> {
+    /// Opens a database as [`open_existing`](Self::open_existing) does, without the audit key, to
+    /// verify the checkpoints that `key` signed. The caller MUST NOT make changes.
+    pub async fn open_to_verify(settings: &Settings, key: CheckpointPublicKey) -> Result<Self, Failure> {
+        let database = Self::existing(settings).await?;
+        Self::migrated(database, settings, || {
+            Ok(AuditKeys::to_verify(key, &settings.keys))
+        })
+        .await
+    }
+
+    async fn existing(settings: &Settings) -> Result<Database, Failure> {
+        let database = Database::open_existing(&settings.database).await?;
+        database.check_schema().await?;
+        Ok(database)
+    }
+
+    /// Migrates the schema, and loads the audit key only afterwards: a key must not be generated
+    /// for a database that cannot be used.
+    async fn migrated(
+        database: Database,
+        settings: &Settings,
+        audit_keys: impl FnOnce() -> Result<AuditKeys, Failure>,
+    ) -> Result<Self, Failure> {
+        let is_new = database.is_empty().await?;
         database.migrate_up().await?;
+        let audit_keys = audit_keys()?;
+        if is_new {
+            audit_keys.begin().await?;
+        }
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        Ok(Self::over(database.ports(), passwords, settings))
+        let ports = database.ports(audit_keys.sealer());
+        Ok(Self::over(ports, &audit_keys, passwords, settings))
     }
 
     fn over(
-        DatabasePorts { storage, leases, .. }: DatabasePorts,
+        DatabasePorts {
+            storage,
+            leases,
+            replicas,
+            ..
+        }: DatabasePorts,
+        audit_keys: &AuditKeys,
         passwords: PasswordPorts,
         settings: &Settings,
     ) -> Self {
+        let audit = audit_keys.ports(&storage);
         let revocations = OperatorRevocations::new(leases, settings.redis.clone());
         let ports = AdministrationPorts {
             accounts: storage.accounts,
             users: Arc::clone(&storage.users),
             sessions: storage.session_directory,
             roles: storage.roles,
-            audit_log: storage.audit_log,
-            sealer: Arc::new(Sha256Sealer),
+            audit,
             revocations: Arc::new(revocations),
             hasher: passwords.hasher,
             meter: passwords.meter,
@@ -74,6 +111,7 @@ impl Operator {
         Self {
             users: storage.users,
             default_roles: rules.default_roles.clone(),
+            replicas,
             administration: Administration::new(ports, rules),
         }
     }

@@ -7,7 +7,7 @@ use crate::{
 };
 use adapters_crypto::keys::KeyRing;
 use domain::{
-    ports::Replicas,
+    ports::{PortError, Replicas},
     replica::{LifetimeSetting, Mismatch, ReplicaSettings, RunningReplica, SharedSetting, TokenLifetimes},
 };
 use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
@@ -21,8 +21,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The wait budget for removing the entry at shutdown.
 const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// Returns how this server issues and verifies tokens.
-pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSettings {
+/// Returns how this server issues and verifies tokens, and the id of its audit key.
+pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing, audit_key: String) -> ReplicaSettings {
     let millis = |span| delta(span).num_milliseconds();
     ReplicaSettings {
         issuer: settings.issuer.clone(),
@@ -31,6 +31,7 @@ pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSet
         signing_key: keys.signing_kid().to_owned(),
         accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
         refresh_key: keys.refresh_key_fingerprint(),
+        audit_key: Some(audit_key),
         lifetimes: TokenLifetimes {
             access: millis(settings.access_ttl),
             refresh_idle: millis(settings.refresh_idle_ttl),
@@ -58,8 +59,8 @@ impl ReplicaEntry {
     /// once, at least one finds the other.
     ///
     /// # Errors
-    /// If another replica would reject the tokens of this one, or the other way round, unless
-    /// `may_differ`. The entry is removed again.
+    /// If another replica would reject the tokens or the audit events of this one, or the other way
+    /// round, unless `may_differ`. The entry is removed again.
     pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
         let unreadable = |error| Failure::because("the replicas cannot be compared", error);
         self.replicas
@@ -73,18 +74,25 @@ impl ReplicaEntry {
             return Ok(());
         };
         let what = describe(&mismatch);
+        let rejected = rejected_items(mismatch.setting);
         if may_differ {
-            tracing::warn!("{what}; each rejects the tokens of the other");
+            tracing::warn!("{what}; each rejects the {rejected} of the other");
             return Ok(());
         }
         self.leave().await;
         Err(Failure::new(format!(
-            "{what}, so that each would reject the tokens of the other: correct it, or stop the other \
+            "{what}, so that each would reject the {rejected} of the other: correct it, or stop the other \
              replicas first (one that was killed counts for {} more seconds); for a change without a \
              stop, set {}=true",
             TERM.as_secs(),
             variable("tokens.allow_mixed_replicas"),
         )))
+    }
+
+    /// Returns whether every running replica authenticates its audit events.
+    pub async fn all_have_audit_keys(&self) -> Result<bool, PortError> {
+        let others = self.replicas.others(self.replica.id).await?;
+        Ok(others.iter().all(|other| other.audit_key.is_some()))
     }
 
     /// Keeps the entry until it is dropped.
@@ -141,6 +149,22 @@ fn describe(mismatch: &Mismatch) -> String {
             "{}: refresh.key is not that of a running replica (fingerprints {here} and {there})",
             variable("keys.dir"),
         ),
+        SharedSetting::AuditKey => format!(
+            "{}: audit.key is not that of a running replica (ids {here} and {there})",
+            variable("keys.dir"),
+        ),
+    }
+}
+
+/// Returns what replicas that differ in `setting` reject of each other.
+fn rejected_items(setting: SharedSetting) -> &'static str {
+    match setting {
+        SharedSetting::AuditKey => "audit events",
+        SharedSetting::Issuer
+        | SharedSetting::Audience
+        | SharedSetting::ClientId
+        | SharedSetting::SigningKeys
+        | SharedSetting::RefreshKey => "tokens",
     }
 }
 

@@ -4,10 +4,9 @@ use crate::{
     Failure,
     settings::{DatabaseSettings, DatabaseUrl, variable},
 };
-use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
+use domain::ports::{AuditSealer, DatabaseClock, PortError, Replicas, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::{
@@ -97,19 +96,20 @@ impl Database {
         )))
     }
 
-    /// Returns whether no migration is applied.
-    async fn is_empty(&self) -> Result<bool, Failure> {
+    /// Returns whether no migration is applied, so that the database is a new one.
+    pub async fn is_empty(&self) -> Result<bool, Failure> {
         let migrations = self.migrations().await;
         let migrations =
             migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
         Ok(!migrations.iter().any(|migration| migration.applied))
     }
 
-    /// Returns the ports over this database, whose schema must be up to date.
-    pub fn ports(&self) -> DatabasePorts {
+    /// Returns the ports over this database, whose schema must be up to date. `sealer` seals the
+    /// audit log.
+    pub fn ports(&self, sealer: Arc<dyn AuditSealer>) -> DatabasePorts {
         match self {
             Self::Sqlite(database) => {
-                let storage = Arc::new(SqliteStorage::new(database, Arc::new(Sha256Sealer)));
+                let storage = Arc::new(SqliteStorage::new(database, sealer));
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: storage,
@@ -118,7 +118,7 @@ impl Database {
                 }
             }
             Self::Postgres(database) => {
-                let storage = Arc::new(PostgresStorage::new(database, Arc::new(Sha256Sealer)));
+                let storage = Arc::new(PostgresStorage::new(database, sealer));
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: Arc::clone(&storage) as _,

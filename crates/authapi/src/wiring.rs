@@ -2,6 +2,7 @@
 
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
     clock_watch::ClockWatch,
     key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
@@ -9,7 +10,7 @@ use crate::{
     replica,
     replica_entry::{ReplicaEntry, replica_settings},
     settings::{PasswordSettings, RedisSettings, Settings, ThrottleSettings, TokensSettings, variable},
-    storage::DatabasePorts,
+    storage::Database,
     throttles::{self, throttle},
 };
 use actix_web::http::Uri;
@@ -59,6 +60,7 @@ fn redis_health(redis: RedisClient, throttle: &ThrottleSettings) -> Arc<dyn Stor
 /// All ports, with the adapters that the settings select.
 pub struct Ports {
     pub storage: Storage,
+    pub audit_keys: AuditKeys,
     /// Invalidates the session snapshots that a change makes stale, on all replicas.
     pub revocations: Arc<dyn Revocations>,
     pub coherence: Arc<SessionCoherence>,
@@ -84,10 +86,12 @@ pub struct Ports {
 
 impl Ports {
     /// Loads the keys, generating missing ones if allowed, and starts the hash threads.
-    pub fn new(settings: &Settings, database: DatabasePorts) -> Result<Self, Failure> {
+    pub fn new(settings: &Settings, database: &Database) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
+        let audit_keys = AuditKeys::load(&settings.keys)?;
+        let database = database.ports(audit_keys.sealer());
         let mac = HmacRefreshMac::new(keys.refresh_key());
-        let replica_settings = replica_settings(&settings.tokens, &keys);
+        let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id());
         let jwt = Arc::new(JwtTokens::new(keys));
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts {
@@ -118,6 +122,7 @@ impl Ports {
         let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
             storage,
+            audit_keys,
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
             session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
             coherence,

@@ -1,10 +1,26 @@
 //! Security events: who did what to whom, when and from where.
 
+mod broken;
 mod chain;
+mod checkpoint;
+mod evidence;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod mac;
 mod row;
+mod sealed_row;
+mod verifier;
 
-pub use chain::{Broken, ChainEnd, ChainEnds, ChainReader, Seal};
-pub use row::{AuditRow, BrokenRow, ReadRow};
+pub use broken::{Broken, Witness};
+pub use chain::{ChainEnd, ChainEnds, ChainReader, Seal};
+pub use checkpoint::{
+    CHECKPOINT_ORIGIN, InvalidCheckpoint, NoteSignature, SignedCheckpoint, StoredCheckpoint,
+};
+pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
+pub use mac::{AuditKeyId, AuditMac, Authenticity};
+pub use row::{AuditRow, BrokenRow};
+pub use sealed_row::{ReadRow, SealedRow};
+pub use verifier::{LogVerifier, MacRule, SpanVerifier};
 
 pub use crate::origin::Origin;
 use crate::{session::SessionId, user::UserId};
@@ -72,10 +88,13 @@ pub enum AuditAction {
     RoleRemoved,
     /// The oldest events were removed under the retention setting.
     AuditLogTrimmed,
+    /// The operator continued a log that contradicts a checkpoint, such as that of a restored
+    /// backup.
+    AuditLogAccepted,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
@@ -98,6 +117,7 @@ impl AuditAction {
         Self::RoleChanged,
         Self::RoleRemoved,
         Self::AuditLogTrimmed,
+        Self::AuditLogAccepted,
     ];
 
     /// Returns the name under which the action is stored and reported.
@@ -126,6 +146,7 @@ impl AuditAction {
             Self::RoleChanged => "role_changed",
             Self::RoleRemoved => "role_removed",
             Self::AuditLogTrimmed => "trail_trimmed",
+            Self::AuditLogAccepted => "audit_log_accepted",
         }
     }
 
@@ -154,7 +175,8 @@ impl AuditAction {
             | Self::RoleCreated
             | Self::RoleChanged
             | Self::RoleRemoved
-            | Self::AuditLogTrimmed => AuditOutcome::Success,
+            | Self::AuditLogTrimmed
+            | Self::AuditLogAccepted => AuditOutcome::Success,
         }
     }
 

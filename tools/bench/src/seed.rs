@@ -5,9 +5,9 @@ use crate::{
     wrk::PASSWORD,
 };
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens, OsRandomness,
-    Sha256Sealer, SystemClock,
-    keys::{KeyRing, KeyRules},
+    Argon2Hasher, Argon2Params, HashPool, HashPoolSettings, HmacRefreshMac, HmacSealer, JwtTokens,
+    OsRandomness, SystemClock,
+    keys::{AuditKey, KeyRing, KeyRules},
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{SqliteDatabase, SqliteStorage};
@@ -43,7 +43,7 @@ pub struct Seed {
 impl Seed {
     /// Opens the place's database and applies all migrations.
     pub async fn open(place: &Place) -> Result<Self> {
-        let sealer = Arc::new(Sha256Sealer);
+        let sealer = Arc::new(HmacSealer::new(&AuditKey::load(&place.keys())?));
         let (accounts, users): (Arc<dyn Accounts>, Arc<dyn UserDirectory>) =
             if let Some(postgres) = place.postgres() {
                 let pool = PoolSettings {

@@ -4,7 +4,7 @@ use crate::{error::StorageError, tables::audit};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd},
+    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd, SealedRow},
     ports::AuditSealer,
     session::{EndReason, SessionId},
 };
@@ -69,8 +69,9 @@ impl EventWriter {
             .iter()
             .map(|event| {
                 let row = AuditRow::new(head.next(), event, &self.context);
-                head = head.seal_next(&row, &*self.sealer);
-                (row, head.seal)
+                let sealed = SealedRow::after(head, row, &*self.sealer);
+                head = sealed.end();
+                sealed
             })
             .collect();
         audit::append(conn, &sealed, head).await

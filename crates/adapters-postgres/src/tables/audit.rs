@@ -16,7 +16,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal},
+    audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow},
     session::{EndReason, SessionId},
 };
 
@@ -74,16 +74,20 @@ pub async fn lock_ends_and_end_session(
 const APPEND: &str = "
     WITH moved AS (UPDATE audit_chain SET head_number = $2, head_seal = $3 WHERE id = $1)
     INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, user_agent,
-        request_id, details, seal)
-    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        request_id, details, seal, mac)
+    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
 /// Appends sealed rows and makes `head` the end of the chain. The caller MUST have locked the
 /// chain.
 pub async fn append(
     conn: &mut AsyncPgConnection,
-    sealed: &[(AuditRow, Seal)],
+    sealed: &[SealedRow],
     head: ChainEnd,
 ) -> Result<(), StorageError> {
+    let macs: Vec<_> = sealed
+        .iter()
+        .map(|one| one.mac.map(|mac| mac.to_bytes().to_vec()))
+        .collect();
     let statement = sql_query(APPEND)
         .bind::<SmallInt, _>(THE_CHAIN)
         .bind::<BigInt, _>(head.number.0)
@@ -99,13 +103,14 @@ pub async fn append(
         .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.user_agent.as_deref()))
         .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.request_id.as_deref()))
         .bind::<Array<Text>, _>(column(sealed, |row| &*row.details))
-        .bind::<Array<Binary>, _>(sealed.iter().map(|(_, seal)| &seal.0[..]).collect::<Vec<_>>());
+        .bind::<Array<Binary>, _>(sealed.iter().map(|one| &one.seal.0[..]).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Binary>>, _>(macs);
     Prepared(statement).execute(conn).await?;
     Ok(())
 }
 
-fn column<'a, T>(sealed: &'a [(AuditRow, Seal)], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
-    sealed.iter().map(|(row, _)| value(row)).collect()
+fn column<'a, T>(sealed: &'a [SealedRow], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
+    sealed.iter().map(|one| value(&one.row)).collect()
 }
 
 /// Returns the oldest events before `head` with their times, at most `limit`.

@@ -97,8 +97,8 @@ async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
             return reader.finish().expect("the chain is intact").number;
         }
         for row in rows {
-            let (row, seal) = row.expect("the row can be parsed");
-            reader.follow(&row, seal).expect("the chain is intact");
+            let row = row.expect("the row can be parsed");
+            reader.follow(&row.row, row.seal).expect("the chain is intact");
         }
     }
 }

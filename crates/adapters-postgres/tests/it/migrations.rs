@@ -25,8 +25,9 @@ const NINTH: &str = "2026-11-28-000009_refresh_replays";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
 const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
-const ALL: [&str; 12] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH,
+const THIRTEENTH: &str = "2026-11-28-000013_audit_checkpoints";
+const ALL: [&str; 13] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.

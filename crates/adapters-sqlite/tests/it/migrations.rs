@@ -24,7 +24,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -37,6 +37,7 @@ const NAMES: [&str; 12] = [
     "2026-11-28-000010_authenticated_at",
     "2026-11-28-000011_reset_codes",
     "2026-11-28-000012_session_networks",
+    "2026-11-28-000013_audit_checkpoints",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -322,8 +323,8 @@ async fn events_of_the_first_schema_precede_the_chain() {
         .await
         .expect("the rows can be read")
     {
-        let (row, seal) = row.expect("the row can be parsed");
-        chain.follow(&row, seal).expect("the chain is intact");
+        let row = row.expect("the row can be parsed");
+        chain.follow(&row.row, row.seal).expect("the chain is intact");
     }
     assert_eq!(chain.finish(), Ok(ends.head));
 }
@@ -367,6 +368,41 @@ async fn migrating_up_down_and_up_keeps_users_roles_and_events() {
         after.iter().map(parts).collect::<Vec<_>>(),
         before.iter().map(parts).collect::<Vec<_>>()
     );
+}
+
+#[tokio::test]
+async fn events_of_the_previous_version_have_no_mac_and_keep_their_seals() {
+    let (database, path, _folder) = empty().await;
+    database.migrate_up().await.expect("migrating succeeds");
+    let storage = storage_over(&database);
+    register(&storage, a_user("carol"), at(0))
+        .await
+        .expect("the user is stored");
+    let rows = || async {
+        let rows = storage.audit_log.rows(AuditNumber(0), 100).await;
+        rows.expect("the rows can be read")
+            .remove(0)
+            .expect("the row can be parsed")
+    };
+    let before = rows().await;
+    assert!(before.mac.is_some());
+
+    assert_eq!(
+        database
+            .migrate_down()
+            .await
+            .expect("reverting succeeds")
+            .as_deref(),
+        Some(NAMES[12])
+    );
+    connect(&path)
+        .batch_execute("UPDATE audit_trail SET user_agent = user_agent")
+        .expect("the previous schema has the table");
+    database.migrate_up().await.expect("migrating succeeds");
+
+    let after = rows().await;
+    assert_eq!(after.mac, None);
+    assert_eq!((after.row, after.seal), (before.row, before.seal));
 }
 
 #[tokio::test]

@@ -3,12 +3,15 @@
 use crate::{connect, fresh, register};
 use diesel::connection::SimpleConnection;
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds},
+    audit::{
+        AuditAction, AuditEvent, AuditFilter, AuditKeyId, AuditNumber, Broken, ChainEnds, InvalidCheckpoint,
+        Witness,
+    },
     authority::Capability,
     changes::ChangeError,
     core::Administration,
     ports::PortError,
-    use_cases::VerifyAuditError,
+    use_cases::{Signing, VerifyAuditError, VerifyAuditRequest},
     user::UserId,
 };
 use tempfile::TempDir;
@@ -21,8 +24,9 @@ use testkit::{
 async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
     let ports = Fakes::default().administration_ports_over(storage.clone());
     let verify = Administration::new(ports, Fakes::administration_rules()).verify_audit;
-    match verify.execute(Capability::of_operator(), None, |_| ()).await {
-        Ok(ends) => Ok(ends),
+    let request = VerifyAuditRequest::default();
+    match verify.execute(Capability::of_operator(), &request, |_| ()).await {
+        Ok(verified) => Ok(verified.ends),
         Err(VerifyAuditError::Broken(broken)) => Err(broken),
         Err(error) => panic!("{error:?}"),
     }
@@ -60,6 +64,7 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
         "request_id = 'request-2'",
         "seal = x'00'",
         "seal = zeroblob(32)",
+        "mac = x'00'",
     ] {
         let (storage, folder) = nine_events().await;
         assert!(verify(&storage).await.is_ok());
@@ -80,6 +85,65 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
         let readable = rows.iter().filter(|row| row.is_ok()).count();
         assert_eq!(rows.len(), 9, "{damage}");
         assert!(readable >= 8, "{damage}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_the_mac_of_the_audit_key_is_named() {
+    for (damage, broken) in [
+        ("mac = NULL", Broken::NoMac(AuditNumber(5))),
+        (
+            "mac = (SELECT mac FROM audit_trail WHERE number = 6)",
+            Broken::WrongMac(AuditNumber(5)),
+        ),
+        (
+            "mac = zeroblob(40)",
+            Broken::UnknownKey(AuditNumber(5), AuditKeyId([0; 8])),
+        ),
+    ] {
+        let (storage, folder) = nine_events().await;
+        let changed = connect(folder.path())
+            .batch_execute(&format!("UPDATE audit_trail SET {damage} WHERE number = 5"));
+        changed.expect("the row can be damaged");
+        assert_eq!(verify(&storage).await, Err(broken), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_end_and_changed_checkpoints_are_named() {
+    let cut_off = Broken::CutOff {
+        first: AuditNumber(8),
+        covered: AuditNumber(9),
+        witness: Witness::Stored,
+    };
+    let forged = Broken::ForgedCheckpoint {
+        number: Some(AuditNumber(9)),
+        witness: Witness::Stored,
+        cause: InvalidCheckpoint::WrongSignature,
+    };
+    for (damage, broken) in [
+        (
+            "DELETE FROM audit_trail WHERE number > 7;
+            UPDATE audit_chain SET head_number = 7, head_seal = (SELECT seal FROM audit_trail WHERE number = 7)",
+            cut_off,
+        ),
+        (
+            "DELETE FROM audit_trail WHERE number <= 2;
+            UPDATE audit_chain SET base_number = 2, base_seal = x'0707070707070707070707070707070707070707070707070707070707070707'",
+            Broken::Changed(AuditNumber(3)),
+        ),
+        ("UPDATE audit_checkpoints SET note = replace(note, char(10) || '9' || char(10), char(10) || '8' || char(10))", forged),
+    ] {
+        let (storage, folder) = nine_events().await;
+        let ports = Fakes::default().administration_ports_over(storage.clone());
+        let sign = Administration::new(ports, Fakes::administration_rules()).sign_checkpoint;
+        let signed = sign.execute(true).await.expect("the log is intact");
+        assert!(matches!(signed, Signing::Signed(_)), "{signed:?}");
+        assert!(verify(&storage).await.is_ok());
+        connect(folder.path())
+            .batch_execute(damage)
+            .expect("the database can be damaged");
+        assert_eq!(verify(&storage).await, Err(broken), "{damage}");
     }
 }
 

@@ -99,6 +99,7 @@ pub enum ActionName {
     RoleRemoved,
     #[serde(rename = "trail_trimmed")]
     AuditLogTrimmed,
+    AuditLogAccepted,
 }
 
 /// How the attempt ended.
@@ -172,6 +173,7 @@ impl From<AuditAction> for ActionName {
             AuditAction::RoleChanged => Self::RoleChanged,
             AuditAction::RoleRemoved => Self::RoleRemoved,
             AuditAction::AuditLogTrimmed => Self::AuditLogTrimmed,
+            AuditAction::AuditLogAccepted => Self::AuditLogAccepted,
         }
     }
 }

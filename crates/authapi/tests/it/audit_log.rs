@@ -6,7 +6,10 @@ use crate::{
     server::{Place, Run, Server},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 fn events(place: &Place, more: &[&str]) -> Vec<Value> {
     let arguments = [&["audit", "list", "--json"], more].concat();
@@ -198,6 +201,89 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
             found.stderr
         );
     }
+}
+
+/// Starts a server until it has signed the end of the log.
+async fn checkpointed(place: Place) -> Place {
+    let server = place.start();
+    let checkpoint = server.place().keys().join("audit.checkpoint");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !checkpoint.exists() {
+        assert!(Instant::now() < deadline, "no checkpoint was signed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.terminate().place
+}
+
+/// Removes the newest of 20 events, and moves the end of the log.
+const CUT: &str = "DELETE FROM audit_trail WHERE number = 20; \
+    UPDATE audit_chain SET head_number = 19, head_seal = (SELECT seal FROM audit_trail WHERE number = 19)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_contradicts_its_checkpoint_is_refused_until_it_is_accepted() {
+    let place = checkpointed(place_with_audit_log()).await;
+    assert_eq!(verification(&verify(&place, &[]))["covered"], json!(20));
+    place.database().tamper(CUT).await;
+
+    let found = verify(&place, &[]);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    assert_eq!(verification(&found)["event"], json!(20));
+    let refused = place.run(&["serve"], "");
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    for part in [
+        "the audit log cannot be continued",
+        "authapi audit accept",
+        "event 20 is missing",
+    ] {
+        assert!(refused.stderr.contains(part), "no {part:?} in {}", refused.stderr);
+    }
+
+    place.command_succeeds(&["audit", "accept"], "");
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(20));
+    let accepted = events(&place, &["--action", "audit_log_accepted"]);
+    let details = &accepted[0]["details"];
+    let starts_with = |detail: &str, start| {
+        details[detail]
+            .as_str()
+            .is_some_and(|text| text.starts_with(start))
+    };
+    assert!(
+        starts_with("head", "19:") && starts_with("checkpoint", "20:"),
+        "{details}"
+    );
+    drop(place.start());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_kept_elsewhere_is_verified_with_the_public_key_alone() {
+    let place = checkpointed(place_with_audit_log()).await;
+    let key = place.command_succeeds(&["audit", "public-key"], "");
+    let key = key.trim_end();
+    let witness = place.path().join("witness.txt");
+    fs::copy(place.keys().join("audit.checkpoint"), &witness).expect("the checkpoint can be copied");
+    let witness = witness.display().to_string();
+    for file in place
+        .key_files("audit.key")
+        .into_iter()
+        .chain(place.key_files("audit.checkpoint"))
+    {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let arguments = ["--public-key", key, "--checkpoint", &witness];
+    let intact = verify(&place, &arguments);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+
+    place.database().tamper(CUT).await;
+    place.database().tamper("DELETE FROM audit_checkpoints").await;
+    let intact = verify(&place, &["--public-key", key]);
+    assert_eq!(intact.code, Some(0), "without a witness: {}", intact.stderr);
+    let found = verify(&place, &arguments);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    let says = "event 20 is missing: the presented checkpoint covers the events up to 20";
+    assert!(found.stderr.contains(says), "{}", found.stderr);
+    assert!(place.key_files("audit.key").is_empty(), "no key was generated");
 }
 
 #[tokio::test(flavor = "multi_thread")]

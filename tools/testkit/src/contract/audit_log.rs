@@ -4,7 +4,7 @@
 use super::prelude::*;
 use crate::ToySealer;
 use domain::{
-    audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, ChainEnd, ChainEnds, ChainReader, Seal},
+    audit::{AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier},
     changes::TrimAuditLog,
 };
 
@@ -27,18 +27,18 @@ contract! {
         events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain,
 }
 
-async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<(AuditRow, Seal)> {
+async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<SealedRow> {
     let rows = storage.audit_log.rows(AuditNumber(after), limit).await;
     let rows = rows.expect("storage is available").into_iter();
     rows.map(|row| row.expect("the row is readable")).collect()
 }
 
-/// Returns the ends of the chain, and asserts that every seal is right.
+/// Returns the ends of the chain, and asserts that every seal and every MAC is right.
 async fn verified(storage: &Storage) -> ChainEnds {
     let ends = storage.audit_log.ends().await.expect("storage is available");
-    let mut chain = ChainReader::new(ends, &ToySealer);
-    for (row, seal) in rows(storage, chain.last().number.0, 1000).await {
-        chain.follow(&row, seal).expect("the row continues the chain");
+    let mut chain = SpanVerifier::new(ends, &ToySealer, MacRule::RequiredAfter(ChainEnd::START.number));
+    for row in rows(storage, chain.last().number.0, 1000).await {
+        chain.follow(&row).expect("the row continues the chain");
     }
     chain.finish().expect("the chain is complete");
     ends
@@ -218,7 +218,7 @@ async fn rows_are_read_in_the_order_of_their_numbers(storage: &Storage) {
     failures(storage, 1..=5).await;
     for (after, limit, expected) in [(0, 2, &[1, 2][..]), (2, 2, &[3, 4]), (4, 2, &[5]), (5, 2, &[])] {
         let rows = rows(storage, after, limit).await.into_iter();
-        let numbers: Vec<_> = rows.map(|(row, _)| row.number.0).collect();
+        let numbers: Vec<_> = rows.map(|sealed| sealed.row.number.0).collect();
         assert_eq!(numbers, expected);
     }
 }
@@ -226,12 +226,13 @@ async fn rows_are_read_in_the_order_of_their_numbers(storage: &Storage) {
 async fn a_trimmed_log_starts_at_the_last_event_that_was_removed(storage: &Storage) {
     failures(storage, 1..=6).await;
     let row_4 = rows(storage, 3, 1).await.pop();
-    let (_, seal_of_4) = row_4.expect("the log contains six rows");
+    let end_of_4 = row_4.expect("the log contains six rows").end();
     for (limit, removed) in [(3, 3), (3, 1), (3, 0)] {
         assert_eq!(trim(storage, 5, limit).await, removed);
     }
     let ends = verified(storage).await;
-    assert_eq!((ends.base.number, ends.base.seal), (AuditNumber(4), seal_of_4));
+    assert_eq!(end_of_4.number, AuditNumber(4));
+    assert_eq!(ends.base, end_of_4);
     let left = all(storage).await;
     assert_eq!(numbers(&left), [8, 7, 6, 5]);
     let trimmed = |count: u32, through: u32| {

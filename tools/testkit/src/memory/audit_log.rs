@@ -27,8 +27,9 @@ impl AuditLog for MemoryStorage {
         let tables = self.transaction()?;
         let newest_first = tables.log.rows().iter().rev();
         newest_first
-            .filter(|(row, _)| before.is_none_or(|before| row.number < before))
-            .map(|(row, _)| read(row))
+            .map(|sealed| &sealed.row)
+            .filter(|row| before.is_none_or(|before| row.number < before))
+            .map(read)
             .filter(|record| record.as_ref().map_or(true, |record| matches(&filter, record)))
             .take(as_usize(limit))
             .collect()
@@ -40,7 +41,8 @@ impl AuditLog for MemoryStorage {
 
     async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
         let tables = self.transaction()?;
-        let later = tables.log.rows().iter().filter(|(row, _)| row.number > after);
+        let rows = tables.log.rows().iter();
+        let later = rows.filter(|sealed| sealed.row.number > after);
         Ok(later.take(as_usize(limit)).cloned().map(Ok).collect())
     }
 
