@@ -1,10 +1,10 @@
 //! Query plans: every statement finds its rows by an index and stays prepared.
 
 use crate::{
-    changes::{EventWriter, catalogue, execute, trim},
+    changes::{ChainLock, EventWriter, catalogue, execute, seal, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    tables::{audit, audit_pages, roles, rotation, sessions, snapshots, user_roles, users},
+    tables::{audit, audit_pages, audit_pending, roles, rotation, sessions, snapshots, user_roles, users},
 };
 use diesel::{
     QueryableByName,
@@ -239,6 +239,14 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
         audit::ends(conn).await.map(drop)
     })
     .await;
+    assert_indexed("pending events", async |conn| {
+        audit_pending::any(conn).await.map(drop)
+    })
+    .await;
+    assert_indexed("take pending events", async |conn| {
+        audit_pending::take(conn, 10).await.map(drop)
+    })
+    .await;
     assert_indexed("rows of the audit log", async |conn| {
         audit_pages::rows(conn, AuditNumber(7), 10).await.map(drop)
     })
@@ -355,7 +363,7 @@ async fn every_statement_of_every_change_stays_prepared() {
 /// Writes events with `context`.
 fn events(context: AuditContext) -> EventWriter {
     let sealer: Arc<dyn AuditSealer> = Arc::new(ToySealer);
-    EventWriter::new(context, &sealer)
+    EventWriter::new(context, &sealer, &Arc::default())
 }
 
 /// Executes `command` at `at(0)`. No transaction is needed: no other connection uses the database.
@@ -409,6 +417,7 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
         before: at(9),
         limit: 3,
     };
+    seal(conn, &ToySealer, ChainLock::Wait).await?;
     trim(conn, trimming, &events(context(at(0)))).await?;
     Ok(())
 }

@@ -96,6 +96,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_pending (seq) {
+        seq -> BigInt,
+        at -> Timestamptz,
+        action -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Text,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
     audit_checkpoints (number) {
         number -> BigInt,
         at -> Timestamptz,

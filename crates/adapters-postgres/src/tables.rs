@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod audit_checkpoints;
 pub mod audit_pages;
+pub mod audit_pending;
 pub mod clock;
 pub mod login_facts;
 mod permissions;

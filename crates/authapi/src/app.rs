@@ -11,6 +11,7 @@ use crate::{
     metrics::Metrics,
     replica::Membership,
     replica_entry::ReplicaEntry,
+    sealing::Sealing,
     settings::{ServerSettings, Settings, SettingsError, variable},
     storage::{Database, take_server_lock},
     wiring,
@@ -59,6 +60,7 @@ pub struct Application {
     edge: Edge,
     housekeeping: Housekeeping,
     checkpoints: Checkpoints,
+    sealing: Option<Sealing>,
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
     timeouts: Timeouts,
@@ -112,6 +114,7 @@ impl Application {
                 replica_entry: ports.replica_entry.clone(),
             },
             edge: edge(&ports, use_cases, &settings),
+            sealing: ports.sealing.clone(),
             settings,
             listener,
             address,
@@ -144,6 +147,10 @@ impl Application {
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
         let checkpoints = tokio::spawn(self.checkpoints.run());
+        let last_sealing = self.sealing.clone();
+        let sealing = self
+            .sealing
+            .map(|sealing| tokio::spawn(async move { sealing.run().await }));
         let membership = Membership::begin(&self.coherence);
         let entry = self.replica_entry;
         let keeping = entry
@@ -162,6 +169,10 @@ impl Application {
         served.map_err(|error| Failure::because("the server cannot run", error))?;
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before all changes were complete");
+        }
+        if let (Some(last), Some(sealing)) = (last_sealing, sealing) {
+            sealing.abort();
+            last.finish().await;
         }
         membership.end().await;
         if let (Some(entry), Some(keeping)) = (entry, keeping) {

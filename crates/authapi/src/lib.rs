@@ -27,6 +27,7 @@ mod progress;
 mod prompt;
 mod replica;
 mod replica_entry;
+mod sealing;
 pub mod settings;
 mod shutdown;
 mod storage;

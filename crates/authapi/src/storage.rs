@@ -2,6 +2,7 @@
 
 use crate::{
     Failure,
+    sealing::Sealing,
     settings::{DatabaseSettings, DatabaseUrl, variable},
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
@@ -22,6 +23,8 @@ pub struct DatabasePorts {
     pub clock: Option<Arc<dyn DatabaseClock>>,
     /// `None` for SQLite, which has only one server.
     pub replicas: Option<Arc<dyn Replicas>>,
+    /// `None` for SQLite, which seals audit events at once.
+    pub sealing: Option<Sealing>,
 }
 
 /// An open database.
@@ -115,6 +118,7 @@ impl Database {
                     leases: storage,
                     clock: None,
                     replicas: None,
+                    sealing: None,
                 }
             }
             Self::Postgres(database) => {
@@ -123,6 +127,7 @@ impl Database {
                     storage: Storage::over(&storage),
                     leases: Arc::clone(&storage) as _,
                     clock: Some(Arc::clone(&storage) as _),
+                    sealing: Some(Sealing::new(Arc::clone(&storage))),
                     replicas: Some(storage),
                 }
             }

@@ -9,6 +9,7 @@ use crate::{
     metered_throttle::MeteredThrottle,
     replica,
     replica_entry::{ReplicaEntry, replica_settings},
+    sealing::Sealing,
     settings::{PasswordSettings, RedisSettings, Settings, ThrottleSettings, TokensSettings, variable},
     storage::Database,
     throttles::{self, throttle},
@@ -68,6 +69,8 @@ pub struct Ports {
     pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Present if the database may have several servers.
     pub replica_entry: Option<ReplicaEntry>,
+    /// Present if audit events are sealed after their changes.
+    pub sealing: Option<Sealing>,
     /// Present if the database has a clock of its own.
     pub clock_watch: Option<Arc<ClockWatch>>,
     /// The health of Redis; `None` if Redis is not configured.
@@ -126,6 +129,7 @@ impl Ports {
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
             session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
             coherence,
+            sealing: database.sealing,
             clock_watch,
             replica_entry,
             hasher,

@@ -7,6 +7,7 @@ mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod mac;
+mod pending;
 mod row;
 mod sealed_row;
 mod verifier;
@@ -18,6 +19,7 @@ pub use checkpoint::{
 };
 pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
 pub use mac::{AuditKeyId, AuditMac, Authenticity};
+pub use pending::{PendingEvent, SealedBatch, seal_pending};
 pub use row::{AuditRow, BrokenRow};
 pub use sealed_row::{ReadRow, SealedRow};
 pub use verifier::{LogVerifier, MacRule, SpanVerifier};
@@ -91,10 +93,12 @@ pub enum AuditAction {
     /// The operator continued a log that contradicts a checkpoint, such as that of a restored
     /// backup.
     AuditLogAccepted,
+    /// An event was forged, or edited before it was sealed. This event carries its number.
+    PendingEventForged,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
@@ -118,6 +122,7 @@ impl AuditAction {
         Self::RoleRemoved,
         Self::AuditLogTrimmed,
         Self::AuditLogAccepted,
+        Self::PendingEventForged,
     ];
 
     /// Returns the name under which the action is stored and reported.
@@ -147,6 +152,7 @@ impl AuditAction {
             Self::RoleRemoved => "role_removed",
             Self::AuditLogTrimmed => "trail_trimmed",
             Self::AuditLogAccepted => "audit_log_accepted",
+            Self::PendingEventForged => "pending_event_forged",
         }
     }
 
@@ -158,7 +164,8 @@ impl AuditAction {
             | Self::LoginFailed
             | Self::ReauthenticationFailed
             | Self::FailuresOmitted
-            | Self::RefreshTokenReused => AuditOutcome::Failure,
+            | Self::RefreshTokenReused
+            | Self::PendingEventForged => AuditOutcome::Failure,
             Self::UserRegistered
             | Self::UserImported
             | Self::LoggedIn
@@ -260,6 +267,11 @@ impl AuditEvent {
 /// The position of an event in the audit log: 1 for the first, increasing by one, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuditNumber(pub i64);
+
+impl AuditNumber {
+    /// In place of the number of an event that has none yet.
+    pub const NONE: Self = Self(0);
+}
 
 impl fmt::Display for AuditNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

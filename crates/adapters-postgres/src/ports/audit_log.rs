@@ -18,6 +18,7 @@ impl AuditLog for PostgresStorage {
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
+        self.seal_all().await?;
         self.database
             .read((filter, before, limit), |conn, (filter, before, limit)| {
                 Box::pin(audit_pages::page(conn, filter, *before, *limit))
@@ -26,12 +27,14 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {
+        self.seal_all().await?;
         self.database
             .read((), |conn, ()| Box::pin(audit::ends(conn)))
             .await
     }
 
     async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
+        self.seal_all().await?;
         self.database
             .read((after, limit), |conn, (after, limit)| {
                 Box::pin(audit_pages::rows(conn, *after, *limit))
@@ -40,7 +43,8 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
-        let input = (command, EventWriter::new(context, &self.sealer));
+        self.seal_all().await?;
+        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write(input, |conn, (command, events)| {
                 Box::pin(trim(conn, *command, events))

@@ -1,4 +1,4 @@
-//! The audit chain and its events. The domain decides how events are sealed.
+//! The audit chain and its sealed events. The domain decides how events are sealed.
 
 use super::audit_pages::saturating_instant;
 use crate::{
@@ -8,17 +8,14 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
     data_types::PgTimestamp,
     pg::Pg,
     sql_query,
     sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{
-    audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow},
-    session::{EndReason, SessionId},
-};
+use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow};
 
 /// The id of the only row of `audit_chain`.
 const THE_CHAIN: i16 = 1;
@@ -45,29 +42,17 @@ pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, Storag
     row.try_into()
 }
 
-/// Postgres runs the UPDATE after the SELECT, so it also runs after the wait for the chain.
-const LOCK_ENDS_AND_END_SESSION: &str = "
-    WITH ended AS (UPDATE sessions SET revoked_at = $1, revoke_reason = $2 WHERE id = $3)
-    SELECT base_number, base_seal, head_number, head_seal FROM audit_chain WHERE id = $4 FOR UPDATE";
-
-/// [Locks](lock_ends) the chain, and ends a session in the same round trip.
-///
-/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it
-/// would hold the chain while it waits for that row, and could wait in a circle with a transaction
-/// that holds the row and waits for the chain.
-pub async fn lock_ends_and_end_session(
-    conn: &mut AsyncPgConnection,
-    session: SessionId,
-    reason: EndReason,
-    at: DateTime<Utc>,
-) -> Result<ChainEnds, StorageError> {
-    let statement = sql_query(LOCK_ENDS_AND_END_SESSION)
-        .bind::<Timestamptz, _>(at)
-        .bind::<Text, _>(reason.as_str())
-        .bind::<Uuid, _>(session.0)
-        .bind::<SmallInt, _>(THE_CHAIN);
-    let row: ChainRow = Prepared(statement).get_result(conn).await?;
-    row.try_into()
+/// [Locks](lock_ends) the chain, unless another transaction has locked it; returns `None` then.
+pub async fn try_lock_ends(conn: &mut AsyncPgConnection) -> Result<Option<ChainEnds>, StorageError> {
+    let row: Option<ChainRow> = audit_chain::table
+        .find(THE_CHAIN)
+        .select(ChainRow::as_select())
+        .for_update()
+        .skip_locked()
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(ChainEnds::try_from).transpose()
 }
 
 /// Takes each column as one array, so that one statement serves any number of rows.
@@ -163,7 +148,7 @@ pub async fn remove(
     Ok(())
 }
 
-#[derive(Queryable, QueryableByName, Selectable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_chain, check_for_backend(Pg))]
 struct ChainRow {
     base_number: i64,

@@ -184,7 +184,7 @@ impl TryFrom<StoredRow> for AuditRecord {
 const EPOCH_OF_POSTGRES: i64 = 946_684_800_000_000;
 
 /// Converts a time; `None` if it is out of range.
-fn instant(at: PgTimestamp) -> Option<DateTime<Utc>> {
+pub fn instant(at: PgTimestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(at.0.checked_add(EPOCH_OF_POSTGRES)?)
 }
 

@@ -100,6 +100,7 @@ pub enum ActionName {
     #[serde(rename = "trail_trimmed")]
     AuditLogTrimmed,
     AuditLogAccepted,
+    PendingEventForged,
 }
 
 /// How the attempt ended.
@@ -174,6 +175,7 @@ impl From<AuditAction> for ActionName {
             AuditAction::RoleRemoved => Self::RoleRemoved,
             AuditAction::AuditLogTrimmed => Self::AuditLogTrimmed,
             AuditAction::AuditLogAccepted => Self::AuditLogAccepted,
+            AuditAction::PendingEventForged => Self::PendingEventForged,
         }
     }
 }

@@ -43,6 +43,8 @@ fn place_with_audit_log() -> Place {
             place.command_succeeds(&["users", command, "--login", &login], "");
         }
     }
+    // Reading the log seals the events that are still pending.
+    place.command_succeeds(&["audit", "list", "--limit", "1"], "");
     place
 }
 

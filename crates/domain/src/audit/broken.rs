@@ -31,6 +31,9 @@ pub enum Broken {
     /// The key was lost or replaced, or the event is forged.
     #[error("event {0} was written with another audit key ({1}), and no checkpoint covers it")]
     UnknownKey(AuditNumber, AuditKeyId),
+    /// The chain is intact, and this event was not sealed as a program with the audit key wrote it.
+    #[error("event {0} was forged, or edited before it was sealed")]
+    ForgedPending(AuditNumber),
     /// The checkpoint of this event, or one without a readable number, is not of this log.
     #[error("{witness} is not valid{}: {cause}", number_of(*.number))]
     ForgedCheckpoint {
@@ -103,6 +106,7 @@ impl Broken {
             | Self::NoMac(number)
             | Self::WrongMac(number)
             | Self::UnknownKey(number, _)
+            | Self::ForgedPending(number)
             | Self::OtherChain(number, _)
             | Self::CutOff { first: number, .. }
             | Self::CheckpointsRemoved(number) => Some(number),

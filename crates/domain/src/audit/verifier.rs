@@ -77,6 +77,9 @@ pub struct LogVerifier<'a> {
     rows: SpanVerifier<'a>,
     base: ChainEnd,
     is_base_justified: bool,
+    /// The first event that was forged while it was pending, unless the operator accepted the log
+    /// since.
+    forged: Option<AuditNumber>,
     evidence: &'a Evidence,
 }
 
@@ -97,6 +100,7 @@ impl<'a> LogVerifier<'a> {
             rows: SpanVerifier::new(ends, sealer, macs),
             base: ends.base,
             is_base_justified: is_start_of_chain(ends.base),
+            forged: None,
             evidence,
         })
     }
@@ -113,7 +117,7 @@ impl<'a> LogVerifier<'a> {
     /// Returns [`Broken`] if the row is not the one that was written.
     pub fn follow(&mut self, row: &SealedRow) -> Result<(), Broken> {
         self.rows.follow(row)?;
-        self.is_base_justified |= trimmed_through(&row.row) == Some(self.base.number);
+        self.note_reports(&row.row);
         self.evidence.check_position(row.end())
     }
 
@@ -123,10 +127,26 @@ impl<'a> LogVerifier<'a> {
     /// Returns [`Broken`] if rows are missing at either end, or the stored head has another seal.
     pub fn finish(self) -> Result<ChainEnd, Broken> {
         let head = self.rows.finish()?;
-        if self.is_base_justified {
-            Ok(head)
-        } else {
-            Err(Broken::BaseMoved(self.base.number))
+        if !self.is_base_justified {
+            return Err(Broken::BaseMoved(self.base.number));
+        }
+        match self.forged {
+            Some(number) => Err(Broken::ForgedPending(number)),
+            None => Ok(head),
+        }
+    }
+
+    /// Evaluates what the log reports about itself.
+    fn note_reports(&mut self, row: &AuditRow) {
+        match AuditAction::from_name(&row.action) {
+            Some(AuditAction::AuditLogTrimmed) => {
+                self.is_base_justified |= number_in(row, "through") == Some(self.base.number);
+            }
+            Some(AuditAction::PendingEventForged) => {
+                self.forged = self.forged.or_else(|| number_in(row, "number"));
+            }
+            Some(AuditAction::AuditLogAccepted) => self.forged = None,
+            _ => {}
         }
     }
 }
@@ -137,13 +157,10 @@ fn is_start_of_chain(base: ChainEnd) -> bool {
     base.seal == Seal::NONE
 }
 
-/// Returns the last event that retention removed, if `row` records a removal.
-fn trimmed_through(row: &AuditRow) -> Option<AuditNumber> {
-    if row.action != AuditAction::AuditLogTrimmed.as_str() {
-        return None;
-    }
+/// Returns the number of an event that the details of `row` contain under `key`.
+fn number_in(row: &AuditRow, key: &str) -> Option<AuditNumber> {
     let record = AuditRecord::try_from(row.clone()).ok()?;
-    record.event.details.get("through")?.parse().ok().map(AuditNumber)
+    record.event.details.get(key)?.parse().ok().map(AuditNumber)
 }
 
 #[cfg(test)]

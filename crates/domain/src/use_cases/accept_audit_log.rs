@@ -25,8 +25,8 @@ impl AcceptAuditLog {
     /// one, which vouches for every event of the log.
     ///
     /// # Errors
-    /// Returns a [`PortError`] if the log or the checkpoints cannot be written, or if the key folder
-    /// has a checkpoint that cannot be replaced.
+    /// Returns a [`PortError`] if the log or the checkpoints cannot be written, or if the key
+    /// folder has a checkpoint that cannot be replaced.
     pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, PortError> {
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
         let head = self.audit_log.ends().await?.head;

@@ -621,6 +621,24 @@ fn a_chain_that_begins_after_events_without_seals_is_intact() {
 }
 
 #[test]
+fn a_reported_forgery_is_found_after_other_tampering_until_the_log_is_accepted() {
+    let report = AuditEvent::new(AuditAction::PendingEventForged);
+    let mut log = Log::with_checkpoints();
+    log.append(&report.clone().with("number", 12), OURS);
+    log.append(&report.with("number", 13), OURS);
+    assert_eq!(verify(&log), Err(Broken::ForgedPending(AuditNumber(12))));
+    assert_eq!(
+        verify_as(&log, false),
+        Err(Broken::ForgedPending(AuditNumber(12)))
+    );
+    let mut edited = log.clone();
+    edited.edit(13).details.push(' ');
+    assert_eq!(verify(&edited), Err(Broken::Changed(AuditNumber(13))));
+    log.append(&AuditEvent::new(AuditAction::AuditLogAccepted), OURS);
+    assert_eq!(verify(&log), Ok(log.ends.head));
+}
+
+#[test]
 fn presented_evidence_that_was_trimmed_is_reported() {
     let mut log = Log::with_checkpoints();
     log.witnesses.anchor = Some(log.end(3));
