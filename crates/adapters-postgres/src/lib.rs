@@ -46,6 +46,7 @@ pub struct PostgresStorage {
     sealer: Arc<dyn AuditSealer>,
     /// Notified of each event that this process writes.
     written: Arc<Notify>,
+    seals: bool,
     snapshot_batches: SnapshotBatches,
 }
 
@@ -58,7 +59,15 @@ impl PostgresStorage {
             database: database.clone(),
             sealer,
             written: Arc::default(),
+            seals: true,
             snapshot_batches: SnapshotBatches::start(database),
         }
+    }
+
+    /// Returns the storage for a process that does not have the audit key: it leaves pending events
+    /// to others, so its audit log ends before them. The process MUST NOT make changes.
+    #[must_use]
+    pub fn without_sealing(self) -> Self {
+        Self { seals: false, ..self }
     }
 }

@@ -19,7 +19,7 @@ impl PostgresStorage {
     /// # Errors
     /// Returns a [`PortError`] if the database fails. The events stay pending then.
     pub async fn seal(&self) -> Result<SealedEvents, PortError> {
-        if self.has_pending().await? {
+        if self.seals && self.has_pending().await? {
             self.seal_with(ChainLock::Skip).await
         } else {
             Ok(SealedEvents::default())
@@ -28,7 +28,7 @@ impl PostgresStorage {
 
     /// Seals every event that was committed before this call.
     pub(crate) async fn seal_all(&self) -> Result<(), PortError> {
-        while self.has_pending().await? {
+        while self.seals && self.has_pending().await? {
             if !self.seal_with(ChainLock::Wait).await?.may_continue {
                 break;
             }

@@ -14,29 +14,40 @@ pub struct AuditKeys {
     signer: Arc<dyn CheckpointSigner>,
     public: CheckpointPublicKey,
     kept: Arc<dyn KeptCheckpoint>,
+    is_ephemeral: bool,
 }
 
 impl AuditKeys {
     /// Loads the audit key, after generating it if that is allowed.
     pub fn load(settings: &KeysSettings) -> Result<Self, Failure> {
         let key = key_folder::load_audit_key(settings)?;
-        Ok(Self::of(&key, None, settings))
+        Ok(Self::of(&key, settings))
     }
 
     /// Creates the keys of a process that only verifies. It has no audit key, and accepts the
     /// checkpoints that `public` signed.
     pub fn to_verify(public: CheckpointPublicKey, settings: &KeysSettings) -> Self {
-        Self::of(&AuditKey::ephemeral(), Some(public), settings)
+        Self {
+            public,
+            is_ephemeral: true,
+            ..Self::of(&AuditKey::ephemeral(), settings)
+        }
     }
 
-    fn of(key: &AuditKey, public: Option<CheckpointPublicKey>, settings: &KeysSettings) -> Self {
+    fn of(key: &AuditKey, settings: &KeysSettings) -> Self {
         let signer = CheckpointKey::new(key);
         Self {
             sealer: Arc::new(HmacSealer::new(key)),
-            public: public.unwrap_or_else(|| signer.public_key()),
+            public: signer.public_key(),
             signer: Arc::new(signer),
             kept: Arc::new(CheckpointFile::new(&settings.dir)),
+            is_ephemeral: false,
         }
+    }
+
+    /// Returns whether this process only verifies, and MUST NOT seal events.
+    pub fn is_ephemeral(&self) -> bool {
+        self.is_ephemeral
     }
 
     /// Returns the sealer, for storage.

@@ -76,7 +76,7 @@ impl Operator {
             audit_keys.begin().await?;
         }
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        let ports = database.ports(audit_keys.sealer());
+        let ports = database.ports(&audit_keys);
         Ok(Self::over(ports, &audit_keys, passwords, settings))
     }
 

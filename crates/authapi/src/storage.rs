@@ -2,12 +2,13 @@
 
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
     sealing::Sealing,
     settings::{DatabaseSettings, DatabaseUrl, variable},
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{AuditSealer, DatabaseClock, PortError, Replicas, Storage};
+use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::{
@@ -107,9 +108,10 @@ impl Database {
         Ok(!migrations.iter().any(|migration| migration.applied))
     }
 
-    /// Returns the ports over this database, whose schema must be up to date. `sealer` seals the
+    /// Returns the ports over this database, whose schema must be up to date. `audit_keys` seal the
     /// audit log.
-    pub fn ports(&self, sealer: Arc<dyn AuditSealer>) -> DatabasePorts {
+    pub fn ports(&self, audit_keys: &AuditKeys) -> DatabasePorts {
+        let sealer = audit_keys.sealer();
         match self {
             Self::Sqlite(database) => {
                 let storage = Arc::new(SqliteStorage::new(database, sealer));
@@ -122,7 +124,11 @@ impl Database {
                 }
             }
             Self::Postgres(database) => {
-                let storage = Arc::new(PostgresStorage::new(database, sealer));
+                let mut storage = PostgresStorage::new(database, sealer);
+                if audit_keys.is_ephemeral() {
+                    storage = storage.without_sealing();
+                }
+                let storage = Arc::new(storage);
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: Arc::clone(&storage) as _,

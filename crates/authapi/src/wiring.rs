@@ -92,7 +92,7 @@ impl Ports {
     pub fn new(settings: &Settings, database: &Database) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let audit_keys = AuditKeys::load(&settings.keys)?;
-        let database = database.ports(audit_keys.sealer());
+        let database = database.ports(&audit_keys);
         let mac = HmacRefreshMac::new(keys.refresh_key());
         let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id());
         let jwt = Arc::new(JwtTokens::new(keys));

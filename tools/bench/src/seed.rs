@@ -18,7 +18,7 @@ use domain::{
     changes::{ImportUsers, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, HashTicket, PasswordHasher, Randomness, UserDirectory},
+    ports::{Accounts, AuditLog, Clock, HashTicket, PasswordHasher, Randomness, Storage, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},
     steps::{IssueTokens, TokenPair},
@@ -36,6 +36,7 @@ const BATCH: usize = 1_000;
 pub struct Seed {
     accounts: Arc<dyn Accounts>,
     users: Arc<dyn UserDirectory>,
+    audit_log: Arc<dyn AuditLog>,
     issue_tokens: IssueTokens,
     randomness: Arc<dyn Randomness>,
 }
@@ -44,26 +45,24 @@ impl Seed {
     /// Opens the place's database and applies all migrations.
     pub async fn open(place: &Place) -> Result<Self> {
         let sealer = Arc::new(HmacSealer::new(&AuditKey::load(&place.keys())?));
-        let (accounts, users): (Arc<dyn Accounts>, Arc<dyn UserDirectory>) =
-            if let Some(postgres) = place.postgres() {
-                let pool = PoolSettings {
-                    max_size: POOL_SIZE,
-                    ..PoolSettings::default()
-                };
-                let database = PostgresDatabase::connect(postgres.url(), pool).await?;
-                database.migrate_up().await?;
-                let storage = Arc::new(PostgresStorage::new(&database, sealer));
-                (storage.clone(), storage)
-            } else {
-                let database = SqliteDatabase::open(&place.sqlite_file()).await?;
-                database.migrate_up().await?;
-                let storage = Arc::new(SqliteStorage::new(&database, sealer));
-                (storage.clone(), storage)
+        let storage = if let Some(postgres) = place.postgres() {
+            let pool = PoolSettings {
+                max_size: POOL_SIZE,
+                ..PoolSettings::default()
             };
+            let database = PostgresDatabase::connect(postgres.url(), pool).await?;
+            database.migrate_up().await?;
+            Storage::over(&Arc::new(PostgresStorage::new(&database, sealer)))
+        } else {
+            let database = SqliteDatabase::open(&place.sqlite_file()).await?;
+            database.migrate_up().await?;
+            Storage::over(&Arc::new(SqliteStorage::new(&database, sealer)))
+        };
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
         Ok(Self {
-            accounts,
-            users,
+            accounts: storage.accounts,
+            users: storage.users,
+            audit_log: storage.audit_log,
             issue_tokens: issue_tokens(place, Arc::clone(&randomness))?,
             randomness,
         })
@@ -97,6 +96,7 @@ impl Seed {
             for user in self.users.import(batch, context(Actor::Operator)).await? {
                 users.push(user?);
             }
+            self.seal().await?;
         }
         Ok(users)
     }
@@ -122,10 +122,18 @@ impl Seed {
     /// Opens sessions with these ids, for each user in turn.
     pub async fn open_all(&self, users: &[User], ids: Vec<SessionId>) -> Result<Vec<TokenPair>> {
         let turns = ids.into_iter().zip(users.iter().cycle());
-        stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
+        let pairs = stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
             .buffered(POOL_SIZE)
             .try_collect()
-            .await
+            .await?;
+        self.seal().await?;
+        Ok(pairs)
+    }
+
+    /// Seals all audit events, so that the measured service does not.
+    async fn seal(&self) -> Result<()> {
+        self.audit_log.ends().await?;
+        Ok(())
     }
 
     async fn open_one(&self, user: &User, id: SessionId) -> Result<TokenPair> {

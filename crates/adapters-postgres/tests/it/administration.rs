@@ -145,6 +145,16 @@ async fn sealers_of_several_replicas_number_every_event_once() {
 }
 
 #[tokio::test]
+async fn a_process_without_the_audit_key_leaves_pending_events_alone() {
+    let (storage, database) = fresh().await;
+    fail(&storage, 0..2).await;
+    let reader = PostgresStorage::new(&connect_unhurried(database.url()).await, Arc::new(ToySealer));
+    let reader = Storage::over(&Arc::new(reader.without_sealing()));
+    assert_eq!(assert_chain_holds(&reader).await, AuditNumber(0));
+    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(2));
+}
+
+#[tokio::test]
 async fn events_are_sealed_in_the_order_in_which_they_were_written() {
     let (storage, _database) = fresh().await;
     fail(&storage, (0..1_100).rev()).await;

@@ -76,13 +76,10 @@ impl SignedCheckpoint {
         if note.len() > MAX_LENGTH {
             return Err(InvalidCheckpoint::Malformed);
         }
-        // The blank line belongs to neither part, and the text ends with a line feed.
-        let (text, signatures) = note
-            .rfind("\n\n")
-            .map(|blank| (&note[..=blank], &note[blank + 2..]))
-            .ok_or(InvalidCheckpoint::Malformed)?;
-        let end = parse_text(text).ok_or(InvalidCheckpoint::Malformed)?;
-        check_signatures(text, signatures, verifier)?;
+        let (lines, signatures) = note.rsplit_once("\n\n").ok_or(InvalidCheckpoint::Malformed)?;
+        let end = parse_text(lines).ok_or(InvalidCheckpoint::Malformed)?;
+        // The signature covers the line feed of the last line.
+        check_signatures(&format!("{lines}\n"), signatures, verifier)?;
         Ok(Self {
             end,
             note: note.to_owned(),
@@ -107,8 +104,8 @@ fn text_of(end: ChainEnd) -> String {
     format!("{CHECKPOINT_ORIGIN}\n{}\n{seal}\n", end.number)
 }
 
-fn parse_text(text: &str) -> Option<ChainEnd> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
+fn parse_text(lines: &str) -> Option<ChainEnd> {
+    let mut lines = lines.split('\n');
     let (origin, number, seal) = (lines.next()?, lines.next()?, lines.next()?);
     let is_decimal = number.bytes().all(|digit| digit.is_ascii_digit()) && !number.starts_with('0');
     if origin != CHECKPOINT_ORIGIN || !is_decimal || lines.any(str::is_empty) {

@@ -112,9 +112,8 @@ impl Evidence {
         let from = self
             .positions
             .partition_point(|(end, _)| end.number < reached.number);
-        let of_event = self.positions[from..]
-            .iter()
-            .take_while(|(end, _)| end.number == reached.number);
+        let later = self.positions.get(from..).unwrap_or_default();
+        let of_event = later.iter().take_while(|(end, _)| end.number == reached.number);
         for (end, witness) in of_event {
             if end.seal != reached.seal {
                 return Err(Broken::OtherChain(end.number, *witness));

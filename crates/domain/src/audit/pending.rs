@@ -79,9 +79,9 @@ impl SealedBatch {
     /// Seals `row` as the next event, and returns its number.
     fn push(&mut self, row: AuditRow, sealer: &dyn AuditSealer) -> AuditNumber {
         let number = self.head.next();
-        let sealed = SealedRow::after(self.head, AuditRow { number, ..row }, sealer);
-        self.head = sealed.end();
-        self.rows.push(sealed);
+        let next = SealedRow::after(self.head, AuditRow { number, ..row }, sealer);
+        self.head = next.end();
+        self.rows.push(next);
         number
     }
 }

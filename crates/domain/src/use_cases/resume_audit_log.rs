@@ -137,9 +137,9 @@ mod tests {
     }
 
     /// Returns the stored form of a checkpoint of the event at `index`.
-    fn stored(rows: &[SealedRow], index: usize) -> Option<(AuditNumber, String)> {
+    fn stored(rows: &[SealedRow], index: usize) -> (AuditNumber, String) {
         let end = rows[index].end();
-        Some((end.number, note(end, 1)))
+        (end.number, note(end, 1))
     }
 
     #[tokio::test]
@@ -147,8 +147,8 @@ mod tests {
         let all = rows(9, "a");
         assert_eq!(resume(ChainEnd::START, all.clone(), None, None).await, Ok(()));
         for index in [0, 4, 8] {
-            let kept = stored(&all, 0).map(|(_, note)| note);
-            let resumed = resume(ChainEnd::START, all.clone(), stored(&all, index), kept).await;
+            let kept = Some(stored(&all, 0).1);
+            let resumed = resume(ChainEnd::START, all.clone(), Some(stored(&all, index)), kept).await;
             assert_eq!(resumed, Ok(()), "{index}");
         }
     }
@@ -157,7 +157,7 @@ mod tests {
     async fn checkpoints_of_trimmed_events_are_ignored() {
         let all = rows(9, "a");
         for index in [1, 3] {
-            let resumed = resume(all[3].end(), all[4..].to_vec(), stored(&all, index), None).await;
+            let resumed = resume(all[3].end(), all[4..].to_vec(), Some(stored(&all, index)), None).await;
             assert_eq!(resumed, Ok(()), "{index}");
         }
     }
@@ -165,8 +165,8 @@ mod tests {
     #[tokio::test]
     async fn an_older_copy_of_the_database_is_refused() {
         let all = rows(9, "a");
-        let kept = stored(&all, 8).map(|(_, note)| note);
-        let refused = resume(ChainEnd::START, rows(5, "a"), stored(&all, 4), kept.clone()).await;
+        let kept = Some(stored(&all, 8).1);
+        let refused = resume(ChainEnd::START, rows(5, "a"), Some(stored(&all, 4)), kept.clone()).await;
         let expected = Broken::CutOff {
             first: AuditNumber(6),
             covered: AuditNumber(9),
@@ -175,7 +175,13 @@ mod tests {
         assert_eq!(refused, Err(expected));
 
         let continued = rows(12, "b");
-        let refused = resume(ChainEnd::START, continued.clone(), stored(&continued, 10), kept).await;
+        let refused = resume(
+            ChainEnd::START,
+            continued.clone(),
+            Some(stored(&continued, 10)),
+            kept,
+        )
+        .await;
         assert_eq!(refused, Err(Broken::OtherChain(AuditNumber(9), Witness::Kept)));
     }
 
@@ -207,11 +213,11 @@ mod tests {
         let all = rows(9, "a");
         let mut edited = all.clone();
         edited[4].seal = Seal([9; 32]);
-        let refused = resume(ChainEnd::START, edited, stored(&all, 4), None).await;
+        let refused = resume(ChainEnd::START, edited, Some(stored(&all, 4)), None).await;
         assert_eq!(refused, Err(Broken::OtherChain(AuditNumber(5), Witness::Stored)));
         let mut without = all.clone();
         without.remove(4);
-        let refused = resume(ChainEnd::START, without, stored(&all, 4), None).await;
+        let refused = resume(ChainEnd::START, without, Some(stored(&all, 4)), None).await;
         assert_eq!(refused, Err(Broken::Missing(AuditNumber(5))));
     }
 }
