@@ -84,3 +84,95 @@ fn log_failure(error: &SignCheckpointError) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::TokensSettings;
+    use async_trait::async_trait;
+    use domain::{
+        audit::{AuditAction, AuditEvent},
+        core::Administration,
+        ports::{PortError, Replicas},
+        replica::{ReplicaSettings, RunningReplica},
+    };
+    use testkit::{Fakes, fixtures};
+    use uuid::Uuid;
+
+    /// Another replica runs, with this audit key.
+    struct Other(Option<String>);
+
+    #[async_trait]
+    impl Replicas for Other {
+        async fn store(&self, _: &RunningReplica, _: Duration) -> Result<(), PortError> {
+            Ok(())
+        }
+
+        async fn others(&self, _: Uuid) -> Result<Vec<ReplicaSettings>, PortError> {
+            Ok(vec![settings(self.0.clone())])
+        }
+
+        async fn remove(&self, _: Uuid) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
+
+    fn settings(audit_key: Option<String>) -> ReplicaSettings {
+        let defaults = TokensSettings::default();
+        let lifetimes = domain::replica::TokenLifetimes {
+            access: 1,
+            refresh_idle: 1,
+            refresh: 1,
+            refresh_grace: 1,
+            step_up: None,
+        };
+        ReplicaSettings {
+            issuer: defaults.issuer,
+            audience: defaults.audience,
+            client_id: defaults.client_id,
+            signing_key: "one".to_owned(),
+            accepted_keys: ["one".to_owned()].into(),
+            refresh_key: "fingerprint".to_owned(),
+            audit_key,
+            lifetimes,
+        }
+    }
+
+    /// Returns whether the first checkpoint of a log with one event is signed, next to `other`.
+    async fn is_signed(other: Option<Other>) -> bool {
+        let fakes = Fakes::default();
+        let event = AuditEvent::new(AuditAction::LoginFailed);
+        let storage = fakes.storage.storage();
+        let recorded = storage
+            .audit_events
+            .record(event, fixtures::context(fixtures::at(0)));
+        recorded.await.expect("the storage succeeds");
+        let administration = Administration::new(fakes.administration_ports(), Fakes::administration_rules());
+        let replica_entry = other.map(|other| {
+            let replica = RunningReplica {
+                id: Uuid::nil(),
+                settings: settings(Some("key".to_owned())),
+            };
+            ReplicaEntry::new(Arc::new(other), replica)
+        });
+        let checkpoints = Checkpoints {
+            sign: administration.sign_checkpoint,
+            replica_entry,
+        };
+        let signed = checkpoints.sign_once().await.expect("the log is intact");
+        let stored = storage
+            .audit_checkpoints
+            .list()
+            .await
+            .expect("the storage succeeds");
+        assert_eq!(matches!(signed, Signing::Signed(_)), stored.len() == 1);
+        stored.len() == 1
+    }
+
+    #[tokio::test]
+    async fn the_first_checkpoint_waits_for_replicas_that_write_no_macs() {
+        assert!(is_signed(None).await);
+        assert!(is_signed(Some(Other(Some("key".to_owned())))).await);
+        assert!(!is_signed(Some(Other(None))).await);
+    }
+}

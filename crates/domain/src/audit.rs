@@ -19,7 +19,7 @@ pub use checkpoint::{
 };
 pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
 pub use mac::{AuditKeyId, AuditMac, Authenticity};
-pub use pending::{PendingEvent, SealedBatch, seal_pending};
+pub use pending::{Backlog, PendingEvent, SealedBatch, seal_pending};
 pub use row::{AuditRow, BrokenRow};
 pub use sealed_row::{ReadRow, SealedRow};
 pub use verifier::{LogVerifier, MacRule, SpanVerifier};

@@ -1,11 +1,11 @@
 use crate::{
     PostgresStorage,
     changes::{EventWriter, trim},
-    tables::{audit, audit_pages},
+    tables::{audit, audit_pages, audit_pending},
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
@@ -23,6 +23,12 @@ impl AuditLog for PostgresStorage {
             .read((filter, before, limit), |conn, (filter, before, limit)| {
                 Box::pin(audit_pages::page(conn, filter, *before, *limit))
             })
+            .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        self.database
+            .read((), |conn, ()| Box::pin(audit_pending::backlog(conn)))
             .await
     }
 

@@ -1,16 +1,17 @@
 //! Events that wait for a sealer.
 
-use super::audit_pages::instant;
+use super::audit_pages::{instant, saturating_instant};
 use crate::{error::StorageError, prepared::Prepared, schema::audit_pending};
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension, QueryDsl, QueryableByName,
     data_types::PgTimestamp,
+    dsl::{count_star, min},
     sql_query,
     sql_types::{Array, BigInt, Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::audit::{AuditMac, AuditNumber, AuditRow, PendingEvent};
+use domain::audit::{AuditMac, AuditNumber, AuditRow, Backlog, PendingEvent};
 use uuid::Uuid;
 
 /// Takes each column as one array, so that one statement serves any number of rows. They draw their
@@ -59,6 +60,18 @@ pub async fn any(conn: &mut AsyncPgConnection) -> Result<bool, StorageError> {
         .await
         .optional()?;
     Ok(oldest.is_some())
+}
+
+/// Returns the number of pending events, and the time of the oldest.
+pub async fn backlog(conn: &mut AsyncPgConnection) -> Result<Backlog, StorageError> {
+    let (count, oldest): (i64, Option<PgTimestamp>) = audit_pending::table
+        .select((count_star(), min(audit_pending::at)))
+        .first(conn)
+        .await?;
+    Ok(Backlog {
+        count: count.unsigned_abs(),
+        oldest: oldest.map(saturating_instant),
+    })
 }
 
 /// The array makes the server look up the numbers in the index, whatever it estimates.

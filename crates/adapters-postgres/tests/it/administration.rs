@@ -9,7 +9,7 @@ use adapters_postgres::PostgresStorage;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditNumber, ChainReader},
+    audit::{AuditAction, AuditEvent, AuditNumber, Backlog, ChainReader},
     authority::Denied,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
@@ -81,7 +81,7 @@ async fn register_all(storage: &Storage, users: &[NewUser]) {
 }
 
 /// Follows the whole chain, as `audit verify` does.
-async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
+pub async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
     let ends = storage
         .audit_log
         .ends()
@@ -105,7 +105,7 @@ async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
 }
 
 /// Records a failed login at each of `seconds`.
-async fn fail(storage: &Storage, seconds: impl IntoIterator<Item = i64>) {
+pub async fn fail(storage: &Storage, seconds: impl IntoIterator<Item = i64>) {
     for second in seconds {
         let event = AuditEvent::new(AuditAction::LoginFailed);
         let recorded = storage.audit_events.record(event, context(at(second))).await;
@@ -151,6 +151,12 @@ async fn a_process_without_the_audit_key_leaves_pending_events_alone() {
     let reader = PostgresStorage::new(&connect_unhurried(database.url()).await, Arc::new(ToySealer));
     let reader = Storage::over(&Arc::new(reader.without_sealing()));
     assert_eq!(assert_chain_holds(&reader).await, AuditNumber(0));
+    let backlog = reader.audit_log.backlog().await;
+    let expected = Backlog {
+        count: 2,
+        oldest: Some(at(0)),
+    };
+    assert_eq!(backlog.expect("the events can be counted"), expected);
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(2));
 }
 

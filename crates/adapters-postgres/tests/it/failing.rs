@@ -214,6 +214,11 @@ fn calls_of_the_audit_log(storage: &Storage) -> Vec<(&'static str, Call)> {
         call("page of the audit log", storage, |it| async move {
             it.audit_log.page(AuditFilter::default(), None, 9).await
         }),
+        call(
+            "backlog",
+            storage,
+            |it| async move { it.audit_log.backlog().await },
+        ),
         call("ends", storage, |it| async move { it.audit_log.ends().await }),
         call("rows", storage, |it| async move {
             it.audit_log.rows(AuditNumber(0), 9).await

@@ -8,6 +8,7 @@ mod health;
 mod migrations;
 mod opening;
 mod replays;
+mod rolling_upgrade;
 mod sharing;
 mod snapshots;
 mod standby;

@@ -5,7 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
@@ -21,6 +21,11 @@ impl AuditLog for SqliteStorage {
         self.database
             .read(move |conn| audit_pages::page(conn, &filter, before, limit))
             .await
+    }
+
+    /// Returns none: the writer seals each event in the transaction of its change.
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        Ok(Backlog::default())
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {

@@ -4,6 +4,7 @@ use super::{
     AuditAction, AuditContext, AuditEvent, AuditMac, AuditNumber, AuditRow, Authenticity, ChainEnd, SealedRow,
 };
 use crate::ports::AuditSealer;
+use chrono::{DateTime, Utc};
 
 /// The prefix of the bytes that the MAC of a pending event covers.
 const FORM: &[u8] = b"authapi audit pending 1";
@@ -37,6 +38,14 @@ impl PendingEvent {
 
 fn authenticated_bytes(row: &AuditRow) -> Vec<u8> {
     [FORM, &row.sealed_bytes()].concat()
+}
+
+/// The events that wait to be sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub count: u64,
+    /// The time of the oldest one.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Events that were numbered and sealed together.

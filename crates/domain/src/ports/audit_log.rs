@@ -1,6 +1,6 @@
 use super::PortError;
 use crate::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
 };
 use async_trait::async_trait;
@@ -16,6 +16,11 @@ pub trait AuditLog: Send + Sync {
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError>;
+
+    /// Returns the events that were committed and are not sealed yet. Events that were committed
+    /// before a call of another method of this port MUST be sealed when that call returns, if the
+    /// process has the audit key.
+    async fn backlog(&self) -> Result<Backlog, PortError>;
 
     /// Returns the stored start and end of the chain.
     async fn ends(&self) -> Result<ChainEnds, PortError>;

@@ -1,7 +1,7 @@
 use crate::{
     audit::{
-        AuditNumber, Broken, ChainEnd, ChainEnds, Evidence, EvidenceTrimmed, LogVerifier, MacRule, ReadRow,
-        Witnesses,
+        AuditNumber, Backlog, Broken, ChainEnd, ChainEnds, Evidence, EvidenceTrimmed, LogVerifier, MacRule,
+        ReadRow, Witnesses,
     },
     authority::{AuditRead, Capability},
     ports::{AuditCheckpoints, AuditLog, AuditSealer, CheckpointVerifier, KeptCheckpoint, PortError},
@@ -38,6 +38,8 @@ pub struct VerifiedLog {
     pub ends: ChainEnds,
     /// The last event that a signed checkpoint covers; 0 if there is none.
     pub covered: AuditNumber,
+    /// The events that are not sealed yet, and so were not verified.
+    pub backlog: Backlog,
 }
 
 /// The progress of a verification.
@@ -86,8 +88,11 @@ impl VerifyAudit {
                 Err(error) => return Err(error),
                 Ok(()) => {
                     evidence.check_kept(ends)?;
-                    let covered = evidence.covered();
-                    return Ok(VerifiedLog { ends, covered });
+                    return Ok(VerifiedLog {
+                        ends,
+                        covered: evidence.covered(),
+                        backlog: self.audit_log.backlog().await?,
+                    });
                 }
             }
         }
@@ -163,6 +168,11 @@ mod tests {
 
     type Rows = Vec<SealedRow>;
 
+    const BACKLOG: Backlog = Backlog {
+        count: 2,
+        oldest: None,
+    };
+
     /// Returns a chain of `length` events, each of which could justify the removal of the first 4.
     fn chain(length: i64) -> (ChainEnds, Rows) {
         let context = AuditContext::new(now(), Actor::Operator, Origin::default());
@@ -184,6 +194,7 @@ mod tests {
     /// three at a time.
     fn audit_log(ends: Vec<ChainEnds>, rows: Rows) -> MockAuditLog {
         let mut log = MockAuditLog::new();
+        log.expect_backlog().returning(|| Ok(BACKLOG));
         let ends = Mutex::new(ends);
         log.expect_ends().returning(move || {
             let mut ends = ends.lock().expect("no other thread panics");
@@ -245,12 +256,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_report_names_the_last_event_that_a_checkpoint_covers() {
+    async fn the_report_names_the_last_event_that_a_checkpoint_covers_and_the_backlog() {
         let (ends, rows) = chain(10);
         let log = audit_log(vec![ends], rows.clone());
         let verified = verify_with(log, Some(&rows[6]), VerifyAuditRequest::default()).await;
         let covered = AuditNumber(7);
-        assert_eq!(verified, Ok(VerifiedLog { ends, covered }));
+        let backlog = BACKLOG;
+        let expected = VerifiedLog {
+            ends,
+            covered,
+            backlog,
+        };
+        assert_eq!(verified, Ok(expected));
     }
 
     #[tokio::test]

@@ -4,7 +4,9 @@
 use super::prelude::*;
 use crate::ToySealer;
 use domain::{
-    audit::{AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier},
+    audit::{
+        AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier,
+    },
     changes::TrimAuditLog,
 };
 
@@ -25,6 +27,7 @@ contract! {
         trimming_keeps_the_last_event,
         trimming_stops_at_the_first_event_that_is_too_young,
         events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain,
+        every_event_is_sealed_before_the_log_is_read,
 }
 
 async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<SealedRow> {
@@ -257,6 +260,26 @@ async fn trimming_stops_at_the_first_event_that_is_too_young(storage: &Storage) 
     assert_eq!(trim(storage, 10, 10).await, 1);
     assert_eq!(trim(storage, 10, 10).await, 0);
     assert_eq!(verified(storage).await.base.number, AuditNumber(1));
+}
+
+async fn every_event_is_sealed_before_the_log_is_read(storage: &Storage) {
+    let backlog = async || storage.audit_log.backlog().await.expect("storage is available");
+    assert_eq!(backlog().await, Backlog::default());
+    failures(storage, 1..=3).await;
+    assert_eq!(all(storage).await.len(), 3);
+    assert_eq!(backlog().await, Backlog::default());
+    failures(storage, [4]).await;
+    assert_eq!(rows(storage, 3, 9).await.len(), 1);
+    assert_eq!(backlog().await, Backlog::default());
+    failures(storage, [5]).await;
+    let ends = storage.audit_log.ends().await.expect("storage is available");
+    assert_eq!(
+        (ends.head.number, backlog().await),
+        (AuditNumber(5), Backlog::default())
+    );
+    failures(storage, [6]).await;
+    assert_eq!(trim(storage, 999, 10).await, 5);
+    assert_eq!(backlog().await, Backlog::default());
 }
 
 async fn events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain(storage: &Storage) {

@@ -2,7 +2,8 @@ use super::MemoryStorage;
 use async_trait::async_trait;
 use domain::{
     audit::{
-        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, ChainEnds, ReadRow,
+        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, Backlog, ChainEnds,
+        ReadRow,
     },
     changes::TrimAuditLog,
     ports::{AuditEvents, AuditLog, PortError},
@@ -33,6 +34,10 @@ impl AuditLog for MemoryStorage {
             .filter(|record| record.as_ref().map_or(true, |record| matches(&filter, record)))
             .take(as_usize(limit))
             .collect()
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        self.transaction().map(|_| Backlog::default())
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {

@@ -1,4 +1,4 @@
-use super::super::output;
+use super::super::output::{self, instant};
 use crate::{Failure, cli::VerifyAudit, operator::Operator, progress::Progress, settings::Settings};
 use domain::{
     audit::{ChainEnd, ChainEnds},
@@ -34,6 +34,12 @@ pub async fn run(settings: &Settings, request: VerifyAudit) -> Result<(), Failur
             written(log.ends.head)
         ))?;
         output::line(format_args!("checkpoints cover the events up to {}", log.covered))?;
+        if let Some(oldest) = log.backlog.oldest {
+            let (count, oldest) = (log.backlog.count, instant(oldest));
+            output::line(format_args!(
+                "{count} more events are not sealed yet; the oldest is of {oldest}"
+            ))?;
+        }
     }
     match verified {
         Ok(_) => Ok(()),
@@ -81,6 +87,9 @@ struct IntactRow {
     head: String,
     /// The last event that a signed checkpoint covers.
     covered: i64,
+    /// The number of events that are not sealed yet.
+    pending: u64,
+    oldest_pending: Option<String>,
 }
 
 impl From<VerifiedLog> for IntactRow {
@@ -91,6 +100,8 @@ impl From<VerifiedLog> for IntactRow {
             base: written(log.ends.base),
             head: written(log.ends.head),
             covered: log.covered.0,
+            pending: log.backlog.count,
+            oldest_pending: log.backlog.oldest.map(instant),
         }
     }
 }
