@@ -1,5 +1,6 @@
 use super::{
     KeyError,
+    file::check_folder,
     secret_bytes::{generate_secret_bytes, read_secret_bytes},
 };
 use crate::OsRandomness;
@@ -22,9 +23,11 @@ impl AuditKey {
     /// Reads the audit key of `folder`.
     ///
     /// # Errors
-    /// Returns [`KeyError::AuditKeyMissing`] if there is none, and another [`KeyError`] if the file
-    /// is accessible to others or does not contain a key.
+    /// Returns [`KeyError::AuditKeyMissing`] if there is none, and another [`KeyError`] if the
+    /// folder is missing or writable by others, or the file is accessible to others or contains no
+    /// key.
     pub fn load(folder: &Path) -> Result<Self, KeyError> {
+        check_folder(folder)?;
         let missing = |path| KeyError::AuditKeyMissing { path };
         let malformed = |path| KeyError::AuditKeyMalformed { path };
         read_secret_bytes(folder, AUDIT_KEY_FILE, missing, malformed).map(Self)
@@ -86,6 +89,8 @@ mod tests {
         let load = || AuditKey::load(folder.path()).expect("the key can be loaded");
         assert_eq!(load().derive("one"), load().derive("one"));
 
+        let nowhere = AuditKey::load(&folder.path().join("nowhere"));
+        assert!(matches!(nowhere, Err(KeyError::FolderMissing { .. })));
         std::fs::write(&path, "short").expect("the file is writable");
         let refused = AuditKey::load(folder.path())
             .expect_err("the file has no key")
