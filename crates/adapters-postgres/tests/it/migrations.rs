@@ -25,8 +25,8 @@ const NINTH: &str = "2026-11-28-000009_refresh_replays";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
 const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
-const THIRTEENTH: &str = "2026-11-28-000013_audit_checkpoints";
-const FOURTEENTH: &str = "2026-11-28-000014_audit_pending";
+const THIRTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
+const FOURTEENTH: &str = "2026-11-28-000015_audit_pending";
 const ALL: [&str; 14] = [
     FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
     FOURTEENTH,

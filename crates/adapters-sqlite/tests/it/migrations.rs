@@ -37,8 +37,8 @@ const NAMES: [&str; 14] = [
     "2026-11-28-000010_authenticated_at",
     "2026-11-28-000011_reset_codes",
     "2026-11-28-000012_session_networks",
-    "2026-11-28-000013_audit_checkpoints",
-    "2026-11-28-000014_audit_pending",
+    "2026-11-28-000014_audit_checkpoints",
+    "2026-11-28-000015_audit_pending",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
