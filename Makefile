@@ -4,6 +4,8 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
+# Most tests wait for servers, so each core runs two at a time.
+TEST_THREADS := RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(getconf _NPROCESSORS_ONLN) * 2))}
 # The checks that a change must pass, cheap checks first. The tests are last, so that the output
 # ends with their summaries.
 CI_STEPS := fmt-check arch lint doc deny lint-containers test-proxy test-examples test-readme test-interop test-browser test-client test-generators test-api test-faults test-bench test
@@ -21,7 +23,7 @@ run: setup ## Build the service and run it on http://127.0.0.1:8000, with its da
 .PHONY: test
 test: setup ## Run all Rust tests; ARGS='-p domain' or ARGS='refresh -- --nocapture' narrows them
 	@scripts/setup servers
-	cargo test --locked $(if $(findstring -p ,$(ARGS)),,--workspace) $(ARGS)
+	$(TEST_THREADS) cargo test --locked $(if $(findstring -p ,$(ARGS)),,--workspace) $(ARGS)
 
 .PHONY: ci
 ci: ## Run every check that a change must pass; stop at the first failure

@@ -1,11 +1,12 @@
 """Measures whether the duration of a login shows if the account exists.
 
-Usage: login_times.py BINARY [LOGINS]. The script starts the service in an empty folder with its
-default cost of hashing, and logs in with wrong passwords to known and unknown accounts in random
-order on one connection: first within the budgets, so that each login is hashed (401), then over the
-budget of each account, from a new network each time, so that each is refused (429). For both it
-prints the probability that a login to a known account takes longer than one to an unknown account
-(AUC; 0.5 shows nothing). It exits with 0 if both lie between 0.48 and 0.52.
+Usage: login_times.py BINARY [LOGINS [DATABASE_URL]]. The script starts the service in an empty
+folder with its default cost of hashing, on SQLite or on an empty Postgres database, and logs in
+with wrong passwords to known and unknown accounts in random order on one connection: first within
+the budgets, so that each login is hashed (401), then over the budget of each account, from a new
+network each time, so that each is refused (429). For both it prints the probability that a login to
+a known account takes longer than one to an unknown account (AUC; 0.5 shows nothing). It exits with
+0 if both lie between 0.48 and 0.52.
 """
 
 import http.client
@@ -66,11 +67,12 @@ def auc(known, unknown):
     return (ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown))
 
 
-def measure(running, logins, wanted):
-    """Returns the durations of logins to known and to unknown accounts that got the status `wanted`."""
+def measure(running, name, logins, wanted):
+    """Returns the durations of logins to known and to unknown accounts that got the status `wanted`.
+    The logins of the accounts start with `name`."""
     connection = http.client.HTTPConnection(urlsplit(running.base).netloc, timeout=30)
     numbers = iter(range(2 * (logins + WARM_UP) + 4 * ACCOUNTS))
-    accounts = [f"{kind}-{number}" for kind in ["known", "other"] for number in range(ACCOUNTS)]
+    accounts = [f"{name}-{number}-{kind}" for kind in ["known", "other"] for number in range(ACCOUNTS)]
     for login in accounts:
         log_in(connection, login, next(numbers))
     order = [accounts[turn % len(accounts)] for turn in range(2 * (logins + WARM_UP))]
@@ -81,20 +83,21 @@ def measure(running, logins, wanted):
         if status != wanted:
             sys.exit(f"login {turn} got {status} instead of {wanted}")
         if turn >= 2 * WARM_UP:
-            durations[login.split("-")[0]].append(duration)
+            durations[login.split("-")[2]].append(duration)
     return durations["known"], durations["other"]
 
 
 def main():
     binary = Path(sys.argv[1]).resolve()
     logins = int(sys.argv[2]) if len(sys.argv) > 2 else LOGINS
+    database = {"AUTHAPI_DATABASE__URL": sys.argv[3]} if len(sys.argv) > 3 else {}
     right = True
     for name, settings, wanted in [("hashed", HASHED, 401), ("refused", REFUSED, 429)]:
-        with service(binary, settings=settings) as running:
+        with service(binary, settings=settings | database) as running:
             for number in range(ACCOUNTS):
-                body = {"login": f"known-{number}", "password": f"eleven calm herons {number}"}
+                body = {"login": f"{name}-{number}-known", "password": f"eleven calm herons {number}"}
                 call("POST", f"{running.base}/register", body)
-            known, unknown = measure(running, logins, wanted)
+            known, unknown = measure(running, name, logins, wanted)
         area = auc(known, unknown)
         right = right and RANGE[0] <= area <= RANGE[1]
         medians = [statistics.median(values) / 1e6 for values in (known, unknown)]

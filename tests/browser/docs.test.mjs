@@ -100,6 +100,22 @@ async function authorize(scheme, token) {
   await dialog.locator("button.btn-done").first().click();
 }
 
+/** Returns the button of an operation that shows whether it is authorized, and opens its dialog. */
+function lockOf(method, path) {
+  return blockOf(method, path).locator(".authorization__btn");
+}
+
+/** Returns the names of the schemes in the dialog that the button opens. */
+async function offered(button) {
+  await button.click();
+  const dialog = page.locator(".dialog-ux .modal-ux");
+  await dialog.waitFor();
+  const names = await dialog.locator(".auth-container h4 code").allInnerTexts();
+  await dialog.locator("button.close-modal").click();
+  await dialog.waitFor({ state: "hidden" });
+  return names.sort();
+}
+
 /** Opens the documentation in a window of its own, and returns the page. */
 async function openIn(viewport, colorScheme) {
   const other = await browser.newPage({ viewport, colorScheme });
@@ -179,9 +195,19 @@ test("a new user registers, logs in and reads their account through Swagger UI",
     assert.equal(example.code, "invalid_credentials");
   });
 
-  await t.test("the Authorize dialog accepts both tokens", async () => {
+  await t.test("the Authorize dialogs offer the tokens, but not the cookie, which no script can set", async () => {
+    assert.deepEqual(await offered(page.locator(".scheme-container button.authorize")), ["accessToken", "refreshToken"]);
+    assert.deepEqual(await offered(lockOf("post", "/logout")), ["accessToken", "refreshToken"]);
+    assert.deepEqual(await offered(lockOf("post", "/refresh")), ["refreshToken"]);
+  });
+
+  await t.test("an operation is shown as authorized once its token was entered, and not before", async () => {
+    const isLocked = async (path) => (await lockOf("post", path).getAttribute("aria-label")).endsWith(" locked");
+    assert.deepEqual([await isLocked("/refresh"), await isLocked("/logout")], [false, false]);
     await authorize("accessToken", pair.access_token);
+    assert.deepEqual([await isLocked("/refresh"), await isLocked("/logout")], [false, true]);
     await authorize("refreshToken", pair.refresh_token);
+    assert.deepEqual([await isLocked("/refresh"), await isLocked("/logout")], [true, true]);
   });
 
   await t.test("GET /me returns the account", async () => {

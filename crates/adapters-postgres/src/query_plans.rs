@@ -4,8 +4,12 @@ use crate::{
     changes::{ChainLock, EventWriter, catalogue, execute, seal, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    tables::{audit, audit_pages, audit_pending, roles, rotation, sessions, snapshots, user_roles, users},
+    tables::{
+        audit, audit_pages, audit_pending, login_facts, roles, rotation, sessions, snapshots, user_roles,
+        users,
+    },
 };
+use chrono::Duration;
 use diesel::{
     QueryableByName,
     connection::{Instrumentation, InstrumentationEvent},
@@ -19,14 +23,16 @@ use domain::{
         Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession, EndSessions,
         OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
     },
-    ports::AuditSealer,
+    ports::{AuditSealer, PlaceQuery},
     role::RoleName,
     session::{EndReason, Generation, NewSession, OriginFingerprint, Rotation, SecretDigest, SessionId},
+    throttle::Network,
     token::TokenIdentity,
     user::{Epoch, NewUser, UserId, UserStatus},
 };
 use std::{
     collections::BTreeSet,
+    net::Ipv4Addr,
     sync::{
         Arc,
         mpsc::{Receiver, channel},
@@ -157,6 +163,15 @@ fn session() -> SessionId {
     SessionId(unique_uuid())
 }
 
+/// Returns places of both kinds.
+fn places() -> PlaceQuery {
+    PlaceQuery {
+        network: Some(Network::site(Ipv4Addr::LOCALHOST.into())),
+        device: Some(session()),
+        since: at(0),
+    }
+}
+
 fn rotation() -> Rotation {
     Rotation {
         session: session(),
@@ -166,6 +181,7 @@ fn rotation() -> Rotation {
         at: at(0),
         idle_until: at(1),
         origin: OriginFingerprint::of(&origin()),
+        grace: Duration::seconds(10),
     }
 }
 
@@ -185,7 +201,8 @@ async fn statements_of_every_request_use_an_index() {
     })
     .await;
     assert_indexed("login", async |conn| {
-        users::find_by_login(conn, &canonical("alice")).await.map(drop)
+        let login = canonical("alice");
+        login_facts::find(conn, &login, places()).await.map(drop)
     })
     .await;
     assert_indexed("rotate", async |conn| {
@@ -304,7 +321,7 @@ async fn statements_of_every_request_are_prepared_once() {
             .await
             .expect("the session can be read");
         let login = canonical("alice");
-        users::find_by_login(&mut conn, &login)
+        login_facts::find(&mut conn, &login, places())
             .await
             .expect("the user can be read");
     }

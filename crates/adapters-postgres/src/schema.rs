@@ -64,6 +64,8 @@ diesel::table! {
         rotated_by -> Nullable<Binary>,
         replayed_generation -> Nullable<BigInt>,
         authenticated_at -> Nullable<Timestamptz>,
+        burst_from -> Nullable<BigInt>,
+        burst_since -> Nullable<Timestamptz>,
     }
 }
 

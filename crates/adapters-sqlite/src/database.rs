@@ -1,14 +1,17 @@
 //! The database file and its connections: one that writes, a few that read.
 
 mod connections;
+mod lock;
 mod metered_pool;
 mod opening;
 
-pub use opening::{OpenError, make_folder_of};
+pub use lock::ServerLock;
+pub use opening::OpenError;
 
 use crate::{
     error::StorageError,
     migrations::{self, MigrationStatus},
+    tables::replica_leases,
 };
 use connections::{BUSY_TIMEOUT, PRAGMAS, pool, transaction, wait_at_most};
 use diesel::{Connection, SqliteConnection};
@@ -36,6 +39,9 @@ pub struct SqliteDatabase {
     path: Arc<Path>,
     writer: MeteredPool,
     readers: MeteredPool,
+    /// The lock of a server. All clones hold it: no other server starts while a part of the process
+    /// can use the database, or answer from memory under a lease in it.
+    _lock: Option<Arc<ServerLock>>,
 }
 
 impl SqliteDatabase {
@@ -66,6 +72,35 @@ impl SqliteDatabase {
             path: path.into(),
             writer: MeteredPool::new("writer", writer),
             readers: MeteredPool::new("readers", readers),
+            _lock: None,
+        })
+    }
+
+    /// Opens the database for a server, like [`open`](Self::open). While the result or a clone of
+    /// it exists, no other server can open the database in this way.
+    ///
+    /// Removes all leases. They belong to servers that crashed and so could not release them: only
+    /// servers hold leases, a server holds the lock for as long as it can answer from memory, and
+    /// this process holds it now. It has no lease yet, because that takes the returned database.
+    ///
+    /// # Errors
+    /// [`OpenError::Served`] if another server holds the lock, and the errors of
+    /// [`open`](Self::open).
+    pub async fn open_as_server(path: &Path) -> Result<Self, OpenError> {
+        let lock = ServerLock::take(path)?;
+        let database = Self::open(path).await?;
+        match database.write(replica_leases::remove_all).await {
+            Ok(0) => {}
+            Ok(leases) => tracing::info!(leases, "removed the leases of a crashed server"),
+            // A server whose disk is full can still answer reads. The leases expire.
+            Err(error) => tracing::warn!(
+                error = &error as &dyn StdError,
+                "the leases of a crashed server were not removed"
+            ),
+        }
+        Ok(Self {
+            _lock: Some(Arc::new(lock)),
+            ..database
         })
     }
 

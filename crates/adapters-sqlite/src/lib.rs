@@ -11,7 +11,6 @@ mod changes;
 mod columns;
 mod database;
 mod error;
-mod lock;
 mod migrations;
 mod ports;
 #[cfg(test)]
@@ -19,8 +18,7 @@ mod query_plans;
 mod schema;
 mod tables;
 
-pub use database::{OpenError, SqliteDatabase};
-pub use lock::ServerLock;
+pub use database::{OpenError, ServerLock, SqliteDatabase};
 pub use migrations::MigrationStatus;
 
 use domain::ports::AuditSealer;

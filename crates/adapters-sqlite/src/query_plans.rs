@@ -4,8 +4,9 @@
 use crate::{
     error::StorageError,
     migrations::MIGRATIONS,
-    tables::{audit, audit_pages, roles, rotation, sessions, snapshots, user_pages, users},
+    tables::{audit, audit_pages, login_facts, roles, rotation, sessions, snapshots, user_pages, users},
 };
+use chrono::Duration;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection,
     connection::{Instrumentation, InstrumentationEvent},
@@ -16,11 +17,16 @@ use diesel_migrations::MigrationHarness;
 use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
     login::LoginPrefix,
+    ports::PlaceQuery,
     role::RoleName,
     session::{EndReason, Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
+    throttle::Network,
     user::{UserFilter, UserId, UserPage, UserStatus},
 };
-use std::sync::mpsc::{Receiver, channel};
+use std::{
+    net::Ipv4Addr,
+    sync::mpsc::{Receiver, channel},
+};
 use testkit::fixtures::{at, canonical, origin, role_names, unique_uuid};
 
 #[derive(QueryableByName)]
@@ -94,6 +100,15 @@ fn session() -> SessionId {
     SessionId(unique_uuid())
 }
 
+/// Returns places of both kinds.
+fn places() -> PlaceQuery {
+    PlaceQuery {
+        network: Some(Network::site(Ipv4Addr::LOCALHOST.into())),
+        device: Some(session()),
+        since: at(0),
+    }
+}
+
 fn rotation() -> Rotation {
     Rotation {
         session: session(),
@@ -103,6 +118,7 @@ fn rotation() -> Rotation {
         at: at(0),
         idle_until: at(1),
         origin: OriginFingerprint::of(&origin()),
+        grace: Duration::seconds(10),
     }
 }
 
@@ -111,7 +127,7 @@ fn reads_of_every_request_use_an_index() {
     assert_indexed("snapshot", |conn| snapshots::find(conn, session()).map(drop));
     assert_indexed("find", |conn| rotation::find(conn, session(), at(0)).map(drop));
     assert_indexed("login", |conn| {
-        users::find_by_login(conn, &canonical("alice")).map(drop)
+        login_facts::find(conn, &canonical("alice"), places()).map(drop)
     });
     assert_indexed("rotate", |conn| rotation::rotate(conn, &rotation()).map(drop));
 }
@@ -284,7 +300,7 @@ fn reads_of_every_request_are_prepared_once() {
     for _ in 0..3 {
         snapshots::find(&mut conn, session()).expect("the snapshot can be read");
         rotation::find(&mut conn, session(), at(0)).expect("the session can be read");
-        users::find_by_login(&mut conn, &canonical("alice")).expect("the user can be read");
+        login_facts::find(&mut conn, &canonical("alice"), places()).expect("the user can be read");
     }
     drop(conn);
     assert_eq!(prepared.into_iter().count(), 3);

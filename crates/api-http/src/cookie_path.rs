@@ -1,6 +1,9 @@
 //! The path below which clients reach the service, and the cookies for paths below it.
 
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::{
+    cookie::{Cookie, SameSite, time::Duration},
+    http::header::HeaderValue,
+};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt};
 
@@ -37,23 +40,34 @@ impl CookiePathPrefix {
         }
     }
 
-    /// Returns a cookie that scripts cannot read. Browsers send it only to `path`, over TLS, and in
-    /// requests from pages of the same site (RFC 6265bis, section 4.1.2). `path` begins with a
-    /// slash.
-    pub(crate) fn cookie<'v>(
+    /// Returns the prefix, which is empty for none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the value of `Set-Cookie` for a cookie that scripts cannot read. Browsers send it
+    /// only to `path`, over TLS, and in requests from pages of the same site (RFC 6265bis, section
+    /// 4.1.2). `value` is a token or empty, and `path` begins with a slash. `Debug` redacts the
+    /// result.
+    pub(crate) fn set_cookie(
         &self,
         name: &'static str,
-        value: &'v str,
+        value: &str,
         path: &str,
         max_age: Duration,
-    ) -> Cookie<'v> {
-        Cookie::build(name, value)
+    ) -> HeaderValue {
+        let cookie = Cookie::build(name, value)
             .path(self.of(path))
             .max_age(max_age)
             .secure(true)
             .http_only(true)
             .same_site(SameSite::Strict)
-            .finish()
+            .finish();
+        let mut header = HeaderValue::from_str(&cookie.to_string())
+            .expect("a token and a path prefix are valid in a header");
+        header.set_sensitive(true);
+        header
     }
 
     /// Returns the path by which clients reach `path`.
@@ -138,5 +152,12 @@ mod tests {
         ] {
             assert_eq!(CookiePathPrefix::parse(text).is_ok(), accepted, "{text}");
         }
+    }
+
+    #[test]
+    fn debug_output_does_not_contain_the_value_of_a_cookie() {
+        let header = CookiePathPrefix::default().set_cookie("name", "token", "/path", Duration::days(1));
+        assert!(header.to_str().is_ok_and(|text| text.starts_with("name=token; ")));
+        assert_eq!(format!("{header:?}"), "Sensitive");
     }
 }

@@ -1,20 +1,17 @@
 //! Cross-origin resource sharing (Fetch Standard, section 3.3).
 
-use crate::{problem::Problem, web_origin::WebOrigin};
+use crate::{empty_stream::empty_stream, problem::Problem, web_origin::WebOrigin};
 use actix_cors::{Cors, CorsError};
 use actix_web::{
     ResponseError,
-    body::{BodyStream, BoxBody},
+    body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
-        header::{self, HeaderName},
+        header::{self, HeaderName, HeaderValue},
     },
     middleware::{Condition, DefaultHeaders},
-    web::Bytes,
 };
-use futures_util::stream;
-use std::convert::Infallible;
 
 /// How long browsers may reuse the response to a preflight, in seconds: the most that Chromium
 /// honours.
@@ -110,7 +107,7 @@ pub fn complete(response: ServiceResponse<BoxBody>, is_preflight: bool) -> Servi
         return without_permissions(response);
     }
     if is_preflight && response.status().is_success() {
-        return response.map_body(|_, _| streamed());
+        return without_content(response);
     }
     response
 }
@@ -122,8 +119,8 @@ fn without_permissions(mut response: ServiceResponse<BoxBody>) -> ServiceRespons
     response
 }
 
-/// Returns a stream without chunks. The web server buffers responses without a body, even if the
-/// client does not read, and a preflight needs no authentication.
-fn streamed() -> BoxBody {
-    BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Infallible>>()))
+fn without_content(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let nothing = HeaderValue::from_static("0");
+    response.headers_mut().insert(header::CONTENT_LENGTH, nothing);
+    response.map_body(|head, _| empty_stream(head))
 }

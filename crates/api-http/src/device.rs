@@ -1,11 +1,11 @@
 //! Device tokens in requests and responses: a header, or a cookie for clients that ask for one.
 
-use crate::cookie_path::CookiePathPrefix;
+use crate::{cookie_path::CookiePathPrefix, cookie_values::cookie_values};
 use actix_web::{
     FromRequest, HttpRequest, HttpResponseBuilder,
     cookie::time::Duration,
     dev::Payload,
-    http::header::{HeaderName, HeaderValue},
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use domain::device_token::DeviceToken;
 use std::{
@@ -35,8 +35,18 @@ impl FromRequest for PresentedDevice {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let header = request.headers().get(DEVICE_TOKEN);
         let header = header.and_then(|value| Some(value.to_str().ok()?.to_owned()));
-        let text = header.or_else(|| Some(request.cookie(COOKIE)?.value().to_owned()));
+        let text = header.or_else(|| only_cookie(request.headers()));
         ready(Ok(Self(text.map(DeviceToken::new))))
+    }
+}
+
+/// Returns the value of the cookie, unless it occurs more than once: another host of the same site
+/// may have set one of them.
+fn only_cookie(headers: &HeaderMap) -> Option<String> {
+    let mut values = cookie_values(headers, COOKIE);
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(str::from_utf8(value).ok()?.to_owned()),
+        _ => None,
     }
 }
 
@@ -47,7 +57,8 @@ pub fn add_header(response: &mut HttpResponseBuilder, token: &DeviceToken) {
 
 /// Adds `token` to a response as the cookie.
 pub fn add_cookie(response: &mut HttpResponseBuilder, token: &DeviceToken, prefix: &CookiePathPrefix) {
-    response.cookie(prefix.cookie(COOKIE, token.expose(), COOKIE_PATH, COOKIE_MAX_AGE));
+    let cookie = prefix.set_cookie(COOKIE, token.expose(), COOKIE_PATH, COOKIE_MAX_AGE);
+    response.append_header((header::SET_COOKIE, cookie));
 }
 
 /// Returns the token as a header value that is redacted in `Debug`.

@@ -1,18 +1,15 @@
 //! 304 for a client that already has the representation (RFC 9110, section 13.1.2).
 
-use crate::cors;
+use crate::{cors, empty_stream::empty_stream};
 use actix_web::{
     HttpResponse,
-    body::{BodyStream, BoxBody},
+    body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
         header::{self, HeaderMap},
     },
-    web::Bytes,
 };
-use futures_util::stream;
-use std::convert::Infallible;
 
 /// The tags in `If-None-Match` of a GET or HEAD request, one text for each header line.
 pub struct CachedTags(Vec<String>);
@@ -59,9 +56,6 @@ impl CachedTags {
 /// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5), and
 /// those without which a browser refuses it to the page. Browsers replace the policy of the cached
 /// page by the one of the 304.
-///
-/// Its body is a stream without chunks rather than none: the web server buffers responses without a
-/// body, even if the client does not read, and this one needs no authentication.
 fn not_modified(headers: &HeaderMap) -> HttpResponse {
     let mut response = HttpResponse::NotModified();
     for name in [
@@ -76,10 +70,7 @@ fn not_modified(headers: &HeaderMap) -> HttpResponse {
             response.insert_header((name.clone(), value.clone()));
         }
     }
-    let mut response = response.body(BodyStream::new(stream::empty::<Result<Bytes, Infallible>>()));
-    // A 304 has no content, not even the end of a chunked body.
-    response.head_mut().no_chunking(true);
-    response
+    response.finish().map_body(|head, _| empty_stream(head))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod headers;
 mod inputs;
 mod ordered_json;
 mod problems;
+mod shared;
 
 pub use ordered_json::OrderedJson;
 
@@ -23,11 +24,14 @@ use utoipa::{
 /// The OpenAPI 3.1 document of all routes that [`configure`](crate::configure) mounts.
 #[must_use]
 pub fn openapi() -> OrderedJson {
-    let mut json = OrderedJson::of(&typed());
+    let mut document = typed();
+    shared::share(&mut document);
+    let mut json = OrderedJson::of(&document);
     json.replace_single_enums();
     json
 }
 
+/// Returns the document in which each operation contains all of its responses.
 fn typed() -> utoipa::openapi::OpenApi {
     let endpoints = routes::endpoints();
     let described = endpoints.iter().map(|endpoint| (endpoint.describe)());

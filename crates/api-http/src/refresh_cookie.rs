@@ -4,15 +4,13 @@
 //! `POST /refresh` and `POST /logout` accept it, and only from pages with a permitted origin.
 
 use crate::{
-    cookie_origin::CookieOrigins, cookie_path::CookiePathPrefix, problem::Problem, state::HttpSettings,
+    cookie_origin::CookieOrigins, cookie_path::CookiePathPrefix, cookie_values::cookie_values,
+    problem::Problem, state::HttpSettings,
 };
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     cookie::time::Duration,
-    http::{
-        StatusCode,
-        header::{self, HeaderMap},
-    },
+    http::{StatusCode, header},
 };
 use domain::{steps::TokenPair, use_cases::RefreshError};
 use secrecy::SecretString;
@@ -56,8 +54,8 @@ impl<'a> RefreshCookies<'a> {
 
     fn add(self, response: &mut HttpResponse, value: &str, max_age: Duration) {
         for path in PATHS {
-            let added = response.add_cookie(&self.0.cookie(COOKIE, value, path, max_age));
-            added.expect("a token and a path prefix are valid in a header");
+            let cookie = self.0.set_cookie(COOKIE, value, path, max_age);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
 }
@@ -73,7 +71,7 @@ impl<'a> RefreshCookies<'a> {
 /// `refresh_token_invalid` if the cookie occurs more than once. Another host of the same site may
 /// have set one of them. Only that of the user would be cleared.
 pub fn cookie_token(request: &HttpRequest, settings: &HttpSettings) -> Result<SecretString, Problem> {
-    let mut values = values(request.headers());
+    let mut values = cookie_values(request.headers(), COOKIE);
     let first = values.next().ok_or_else(Problem::token_missing)?;
     CookieOrigins::of(settings).check(request.headers())?;
     if values.next().is_some() {
@@ -81,20 +79,6 @@ pub fn cookie_token(request: &HttpRequest, settings: &HttpSettings) -> Result<Se
     }
     let token = str::from_utf8(first).ok().filter(|_| is_token(first));
     Ok(SecretString::from(token.unwrap_or_default()))
-}
-
-/// Returns the values of all cookies with the name of this one (RFC 6265, section 4.2.1).
-fn values(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let lines = headers.get_all(header::COOKIE);
-    let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    cookies.filter_map(|cookie| {
-        let cookie = cookie.trim_ascii();
-        let rest = cookie.strip_prefix(COOKIE.as_bytes())?;
-        if rest.is_empty() {
-            return Some(rest);
-        }
-        rest.strip_prefix(b"=")
-    })
 }
 
 /// Whether `value` has the characters of a refresh token, which is base64url. An access token has
@@ -107,7 +91,10 @@ fn is_token(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{http::header::HeaderValue, test::TestRequest};
+    use actix_web::{
+        http::header::{self, HeaderValue},
+        test::TestRequest,
+    };
     use secrecy::ExposeSecret;
 
     const OWN: &str = "https://auth.example";

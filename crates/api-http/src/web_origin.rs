@@ -66,17 +66,21 @@ impl WebOrigin {
     /// not from the browser's own machine (Secure Contexts, section 3.1).
     #[must_use]
     pub fn can_be_forged(&self) -> bool {
-        let Some(address) = self.0.strip_prefix("http://") else {
-            return false;
-        };
+        !self.is_https() && !self.is_loopback()
+    }
+
+    /// Returns whether the pages of this origin come from the browser's own machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address = self.0.split_once("://").map_or(&*self.0, |(_, address)| address);
         let host = split_port(address).map_or(address, |(host, _)| host);
         let name = host.strip_suffix('.').unwrap_or(host);
         let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_loopback = match ipv6 {
+        let is_address = match ipv6 {
             Some(ipv6) => ipv6.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback()),
             None => name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback()),
         };
-        !(is_loopback || name == "localhost" || name.ends_with(".localhost"))
+        is_address || name == "localhost" || name.ends_with(".localhost")
     }
 
     /// Returns whether the pages of this origin come over HTTPS.
@@ -235,17 +239,55 @@ mod tests {
         }
     }
 
+    /// Checks that `text` is refused for `cause`, with the form `sent` that browsers send.
+    fn check_refused(text: &str, cause: &str, sent: Option<&str>) {
+        let refused = WebOrigin::parse(text).expect_err(text);
+        assert!(refused.cause.contains(cause), "{text}: {refused}");
+        assert_eq!(refused.sent.as_ref().map(WebOrigin::as_str), sent, "{text}");
+    }
+
     #[test]
-    fn other_texts_are_refused_with_the_form_that_browsers_send() {
-        let app = Some("https://app.example");
+    fn texts_that_are_not_http_urls_are_refused() {
+        for (text, cause) in [
+            ("*", "list the origins"),
+            ("null", "unrelated pages"),
+            ("", "no scheme"),
+            ("app.example", "no scheme"),
+            ("//app.example", "no scheme"),
+            ("ftp://app.example", "scheme other"),
+            ("file:///index.html", "scheme other"),
+        ] {
+            check_refused(text, cause, None);
+        }
+    }
+
+    #[test]
+    fn urls_with_an_invalid_host_or_port_are_refused() {
+        for (text, cause) in [
+            ("https://", "invalid host"),
+            ("https://:443", "invalid host"),
+            ("https://app.example:https", "invalid host"),
+            ("https://app.example:+443", "invalid host"),
+            ("https://app.example:65536", "invalid host"),
+            ("https://*.example", "invalid host"),
+            ("https://app..example", "invalid host"),
+            ("https://app example", "invalid host"),
+            ("https://app.example ", "invalid host"),
+            ("https://app.example,https://b.example", "has a path"),
+            ("https://bücher.example", "Punycode"),
+            ("https://127.1", "invalid host"),
+            ("https://0x7f.1", "invalid host"),
+            ("https://[::1", "invalid host"),
+            ("https://[::1]x", "invalid host"),
+        ] {
+            check_refused(text, cause, None);
+        }
+    }
+
+    #[test]
+    fn urls_are_refused_with_the_origin_that_browsers_send_for_them() {
+        let app = "https://app.example";
         for (text, cause, sent) in [
-            ("*", "list the origins", None),
-            ("null", "unrelated pages", None),
-            ("", "no scheme", None),
-            ("app.example", "no scheme", None),
-            ("//app.example", "no scheme", None),
-            ("ftp://app.example", "scheme other", None),
-            ("file:///index.html", "scheme other", None),
             ("https://app.example/", "ends with a slash", app),
             ("https://app.example/path", "has a path", app),
             ("https://app.example?x=1", "has a query", app),
@@ -257,36 +299,15 @@ mod tests {
             ("https://app.example:443", "default port", app),
             ("https://app.example:", "default port", app),
             ("https://app.example:0443", "default port", app),
-            (
-                "http://app.example:80",
-                "default port",
-                Some("http://app.example"),
-            ),
-            ("http://[0:0::1]", "shortest form", Some("http://[::1]")),
+            ("http://app.example:80", "default port", "http://app.example"),
+            ("http://[0:0::1]", "shortest form", "http://[::1]"),
             (
                 "http://[::ffff:192.0.2.7]",
                 "shortest form",
-                Some("http://[::ffff:c000:207]"),
+                "http://[::ffff:c000:207]",
             ),
-            ("https://", "invalid host", None),
-            ("https://:443", "invalid host", None),
-            ("https://app.example:https", "invalid host", None),
-            ("https://app.example:+443", "invalid host", None),
-            ("https://app.example:65536", "invalid host", None),
-            ("https://*.example", "invalid host", None),
-            ("https://app..example", "invalid host", None),
-            ("https://app example", "invalid host", None),
-            ("https://app.example ", "invalid host", None),
-            ("https://app.example,https://b.example", "has a path", None),
-            ("https://bücher.example", "Punycode", None),
-            ("https://127.1", "invalid host", None),
-            ("https://0x7f.1", "invalid host", None),
-            ("https://[::1", "invalid host", None),
-            ("https://[::1]x", "invalid host", None),
         ] {
-            let refused = WebOrigin::parse(text).expect_err(text);
-            assert!(refused.cause.contains(cause), "{text}: {refused}");
-            assert_eq!(refused.sent.as_ref().map(WebOrigin::as_str), sent, "{text}");
+            check_refused(text, cause, Some(sent));
         }
     }
 
@@ -312,6 +333,23 @@ mod tests {
         ] {
             let origin = WebOrigin::of_url(text).expect(text);
             assert_eq!(origin.can_be_forged(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origins_of_the_browsers_own_machine_are_loopback_whatever_the_scheme() {
+        for (text, expected) in [
+            ("https://localhost:5173", true),
+            ("https://app.localhost", true),
+            ("https://127.0.0.1:8443", true),
+            ("https://[::1]", true),
+            ("http://localhost", true),
+            ("https://app.example", false),
+            ("https://localhost.example:443", false),
+            ("http://10.0.0.1", false),
+        ] {
+            let origin = WebOrigin::of_url(text).expect(text);
+            assert_eq!(origin.is_loopback(), expected, "{text}");
         }
     }
 

@@ -13,10 +13,9 @@ use crate::{
     replica_entry::ReplicaEntry,
     sealing::Sealing,
     settings::{ServerSettings, Settings, SettingsError, variable},
-    storage::{Database, take_server_lock},
+    storage::Database,
     wiring,
 };
-use adapters_sqlite::ServerLock;
 use api_http::{ConnectionLimits, Connections, Edge, HttpSettings, Mutations, Timeouts, UseCases};
 use domain::{
     ports::Roles,
@@ -64,7 +63,6 @@ pub struct Application {
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
     timeouts: Timeouts,
-    _lock: Option<ServerLock>,
 }
 
 impl Application {
@@ -79,8 +77,7 @@ impl Application {
         // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
         first_admin::check(&settings).await?;
-        let lock = take_server_lock(&settings.database)?;
-        let database = Database::open(&settings.database).await?;
+        let database = Database::open_as_server(&settings.database).await?;
         let is_new = database.is_empty().await?;
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
@@ -120,7 +117,6 @@ impl Application {
             address,
             metrics,
             timeouts: TIMEOUTS,
-            _lock: lock,
         })
     }
 

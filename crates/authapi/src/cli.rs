@@ -143,7 +143,7 @@ pub enum Algorithm {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Config {
-    /// Print the effective settings, with secrets hidden.
+    /// Print the effective settings, with secrets hidden, and log warnings about likely mistakes.
     Check(Listing),
 }
 

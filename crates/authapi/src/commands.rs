@@ -19,7 +19,7 @@ use crate::{
     Failure,
     cli::{Cli, Command, Config, Configured, Document},
     core_dumps,
-    settings::{self, Loaded, LogLevel, LogSettings, Settings, Sources},
+    settings::{self, Loaded, LogLevel, LogSettings, Settings, Sources, warnings},
     telemetry,
     traces::Traces,
 };
@@ -50,6 +50,9 @@ fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
         None
     };
     start_log(&command, settings, traces.as_ref())?;
+    if matches!(command, Configured::Serve | Configured::Config(Config::Check(_))) {
+        log_warnings(settings);
+    }
     match command {
         Configured::Serve => block_on(serve::run(loaded.settings)),
         Configured::Migrate(command) => block_on(migrate::run(&settings.database, command)),
@@ -77,6 +80,12 @@ fn start_log(command: &Configured, settings: &Settings, traces: Option<&Traces>)
         &quiet
     };
     telemetry::start(log, traces).map_err(|error| Failure::because("the log cannot be started", error))
+}
+
+fn log_warnings(settings: &Settings) {
+    for warning in warnings(settings) {
+        tracing::warn!(code = warning.code, "{warning}");
+    }
 }
 
 /// Runs `task` on the process's runtime, which outlives requests; the web server's workers have

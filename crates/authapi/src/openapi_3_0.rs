@@ -144,15 +144,18 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn converted(schema: &str) -> String {
-        let mut schema = serde_json::from_str(schema).expect("the text is JSON");
-        convert(&mut schema);
-        serde_json::to_string(&schema).expect("the value is JSON")
+    fn check_converted<const N: usize>(cases: [(&str, &str); N]) {
+        for (schema, expected) in cases {
+            let mut converted = serde_json::from_str(schema).expect("the text is JSON");
+            convert(&mut converted);
+            let converted = serde_json::to_string(&converted).expect("the value is JSON");
+            assert_eq!(converted, expected, "{schema}");
+        }
     }
 
     #[test]
-    fn keywords_of_3_1_become_those_of_3_0() {
-        for (schema, expected) in [
+    fn null_becomes_nullable() {
+        check_converted([
             (
                 r#"{"type":["string","null"],"format":"uuid"}"#,
                 r#"{"type":"string","format":"uuid","nullable":true}"#,
@@ -169,6 +172,12 @@ mod tests {
                 r##"{"oneOf":[{"$ref":"#/a"},{"$ref":"#/b"}]}"##,
                 r##"{"oneOf":[{"$ref":"#/a"},{"$ref":"#/b"}]}"##,
             ),
+        ]);
+    }
+
+    #[test]
+    fn values_and_their_limits_are_stated_in_the_older_form() {
+        check_converted([
             (
                 r#"{"type":"boolean","const":true}"#,
                 r#"{"type":"boolean","enum":[true]}"#,
@@ -178,23 +187,37 @@ mod tests {
                 r#"{"example":"a","type":"string"}"#,
             ),
             (
-                r#"{"examples":{"a":{"value":{"const":1}}}}"#,
-                r#"{"examples":{"a":{"value":{"const":1}}}}"#,
-            ),
-            (
                 r#"{"exclusiveMinimum":0,"exclusiveMaximum":9}"#,
                 r#"{"minimum":0,"maximum":9,"exclusiveMinimum":true,"exclusiveMaximum":true}"#,
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_reference_has_no_other_members() {
+        check_converted([
             (
                 r##"{"$ref":"#/a","description":"b"}"##,
                 r##"{"allOf":[{"$ref":"#/a"}],"description":"b"}"##,
             ),
             (r##"{"$ref":"#/a"}"##, r##"{"$ref":"#/a"}"##),
+        ]);
+    }
+
+    #[test]
+    fn what_3_0_cannot_express_is_dropped_or_replaced() {
+        check_converted([
             (r#"{"propertyNames":{"type":"string"}}"#, "{}"),
             (
                 r#"{"name":"MIT","identifier":"MIT"}"#,
                 r#"{"name":"MIT","url":"https://spdx.org/licenses/"}"#,
             ),
+        ]);
+    }
+
+    #[test]
+    fn names_of_fields_and_data_are_not_keywords() {
+        check_converted([
             (
                 r#"{"properties":{"const":{"const":1},"type":{"type":["integer","null"]}}}"#,
                 r#"{"properties":{"const":{"enum":[1]},"type":{"type":"integer","nullable":true}}}"#,
@@ -203,59 +226,72 @@ mod tests {
                 r#"{"example":{"type":["string","null"]}}"#,
                 r#"{"example":{"type":["string","null"]}}"#,
             ),
-        ] {
-            assert_eq!(converted(schema), expected, "{schema}");
+            (
+                r#"{"examples":{"a":{"value":{"const":1}}}}"#,
+                r#"{"examples":{"a":{"value":{"const":1}}}}"#,
+            ),
+        ]);
+    }
+
+    /// Keywords that only 3.1 has, whatever their value.
+    const NEW: [&str; 19] = [
+        "const",
+        "identifier",
+        "propertyNames",
+        "prefixItems",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "patternProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "contains",
+        "if",
+        "then",
+        "else",
+        "$defs",
+        "$schema",
+        "$id",
+    ];
+    /// Members of the document that only 3.1 has.
+    const NEW_IN_DOCUMENTS: [&str; 3] = ["webhooks", "jsonSchemaDialect", "pathItems"];
+
+    /// Returns whether only 3.1 has the member `name` of an object with `siblings` other members.
+    fn is_only_in_3_1(name: &str, member: &Value, siblings: usize) -> bool {
+        match name {
+            "type" => member.is_array() || member == "null",
+            "examples" => member.is_array(),
+            "exclusiveMinimum" | "exclusiveMaximum" => member.is_number(),
+            "$ref" => siblings > 0,
+            name => NEW.contains(&name) || NEW_IN_DOCUMENTS.contains(&name),
         }
     }
 
-    /// Returns the keywords below `value` that 3.0 does not have, each with its path.
-    fn only_in_3_1(value: &Value, path: &str, found: &mut Vec<String>) {
+    /// Collects the keywords below `value` that 3.0 does not have, each with its path.
+    fn collect_only_in_3_1(value: &Value, path: &str, found: &mut Vec<String>) {
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
                     let path = format!("{path}/{name}");
-                    let is_new = match name.as_str() {
-                        "type" => member.is_array() || member == "null",
-                        "examples" => member.is_array(),
-                        "exclusiveMinimum" | "exclusiveMaximum" => member.is_number(),
-                        "$ref" => members.len() > 1,
-                        "const"
-                        | "identifier"
-                        | "propertyNames"
-                        | "prefixItems"
-                        | "contentEncoding"
-                        | "contentMediaType"
-                        | "contentSchema"
-                        | "patternProperties"
-                        | "dependentRequired"
-                        | "dependentSchemas"
-                        | "unevaluatedProperties"
-                        | "unevaluatedItems"
-                        | "contains"
-                        | "if"
-                        | "then"
-                        | "else"
-                        | "$defs"
-                        | "$schema"
-                        | "$id"
-                        | "webhooks"
-                        | "jsonSchemaDialect"
-                        | "pathItems" => true,
-                        _ => false,
-                    };
-                    if is_new {
+                    if is_only_in_3_1(name, member, members.len() - 1) {
                         found.push(path.clone());
                     }
                     match member {
                         Value::Object(fields) if name == "properties" => {
-                            fields.values().for_each(|field| only_in_3_1(field, &path, found));
+                            let fields = fields.values();
+                            fields.for_each(|field| collect_only_in_3_1(field, &path, found));
                         }
                         _ if DATA.contains(&name.as_str()) => {}
-                        member => only_in_3_1(member, &path, found),
+                        member => collect_only_in_3_1(member, &path, found),
                     }
                 }
             }
-            Value::Array(items) => items.iter().for_each(|item| only_in_3_1(item, path, found)),
+            Value::Array(items) => {
+                let items = items.iter();
+                items.for_each(|item| collect_only_in_3_1(item, path, found));
+            }
             _ => {}
         }
     }
@@ -265,7 +301,7 @@ mod tests {
         let of = |document: &OrderedJson| {
             let mut found = Vec::new();
             let document = serde_json::to_value(document).expect("the document is JSON");
-            only_in_3_1(&document, "", &mut found);
+            collect_only_in_3_1(&document, "", &mut found);
             (document["openapi"].as_str().map(str::to_owned), found)
         };
         let newer = api_http::openapi();

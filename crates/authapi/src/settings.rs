@@ -17,6 +17,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod warnings;
 
 pub use accounts::{AuditSettings, UsersSettings};
 pub use browsers::{CookiesSettings, CorsSettings};
@@ -31,6 +32,7 @@ pub use sections::{
     PasswordSettings, RedisSettings, ServerSettings, SessionCacheSettings, ThrottleSettings, cores,
 };
 pub use tokens::TokensSettings;
+pub use warnings::{SettingsWarning, warnings};
 
 use config::{Value as RawValue, ValueKind};
 use layers::{Layers, SourceValue};

@@ -66,6 +66,22 @@ impl Database {
         }
     }
 
+    /// Opens the database for a server; see [`open`](Self::open). This process is then the only
+    /// server of a SQLite file. A Postgres database can have several.
+    ///
+    /// # Errors
+    /// If a SQLite file has another server, or the database cannot be used; the message states the
+    /// remedy.
+    pub async fn open_as_server(settings: &DatabaseSettings) -> Result<Self, Failure> {
+        match &settings.url {
+            DatabaseUrl::Sqlite(path) => SqliteDatabase::open_as_server(path)
+                .await
+                .map(Self::Sqlite)
+                .map_err(|error| Failure::because("the database cannot be used", error)),
+            DatabaseUrl::Postgres(_) => Self::open(settings).await,
+        }
+    }
+
     /// Opens a database that exists; never creates a file.
     ///
     /// # Errors
@@ -203,10 +219,10 @@ fn missing_file(path: &Path) -> Failure {
     ))
 }
 
-/// Takes the lock that makes this process the only server of a SQLite file. Postgres needs no lock.
+/// Takes the lock of a SQLite file. While it is held, no server can start. Postgres has no lock.
 ///
 /// # Errors
-/// If another server holds the lock.
+/// If a server holds the lock.
 pub fn take_server_lock(settings: &DatabaseSettings) -> Result<Option<ServerLock>, Failure> {
     match &settings.url {
         DatabaseUrl::Sqlite(path) => ServerLock::take(path)

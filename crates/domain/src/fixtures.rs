@@ -8,7 +8,8 @@ use crate::{
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{
-        Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId, StoredSession,
+        Burst, Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId,
+        StoredSession,
     },
     step_up::StepUp,
     token::TokenIdentity,
@@ -116,6 +117,10 @@ pub fn stored_session() -> StoredSession {
             origin: Some(OriginFingerprint::of(&origin())),
             replay_recorded: false,
         },
+        burst: Some(Burst {
+            from: Generation(4),
+            age: Duration::minutes(1),
+        }),
         authenticated_at: now() - Duration::minutes(30),
         holder: Holder {
             user: USER,

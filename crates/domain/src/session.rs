@@ -11,10 +11,12 @@ use chrono::{DateTime, Duration, DurationRound, Utc};
 use std::{fmt, net::IpAddr};
 use uuid::Uuid;
 
+mod burst;
 mod fingerprint;
 mod rotation;
 mod secret;
 
+pub use burst::Burst;
 pub use fingerprint::{Likeness, OriginFingerprint, OriginLikeness};
 pub use rotation::{LastRotation, Presented, Rotation};
 pub use secret::{SecretDigest, SessionSecret};
@@ -110,7 +112,7 @@ pub struct SessionRules {
     pub idle_ttl: Duration,
     /// A session expires this long after login, regardless of refreshes.
     pub ttl: Duration,
-    /// How long a rotated refresh token still returns its successor; zero disables this.
+    /// How long a rotated refresh token still returns the current one; zero disables this.
     pub grace: Duration,
     /// Maximum number of live sessions per user. A further login ends the oldest.
     pub max_per_user: u32,
@@ -184,6 +186,7 @@ impl NewSession {
                 ended: None,
             },
             last_rotation: LastRotation::default(),
+            burst: None,
             authenticated_at: self.created_at,
             holder: user.into(),
         }
@@ -241,6 +244,9 @@ pub struct StoredSession {
     pub generation: Generation,
     pub lifetime: Lifetime,
     pub last_rotation: LastRotation,
+    /// The burst of the last rotation; `None` at the first generation, and if only replicas of an
+    /// earlier version have rotated the session.
+    pub burst: Option<Burst>,
     /// When the user's password was last checked in this session.
     pub authenticated_at: DateTime<Utc>,
     pub holder: Holder,

@@ -6,7 +6,7 @@
 //! of the database.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     audit::{AuditContext, AuditEvent},
     authority::Target,
@@ -19,7 +19,7 @@ use domain::{
     password::PasswordHash,
     ports::{Accounts, AuditEvents, LoginFacts, PlaceQuery, PortError, Rotated, SessionSnapshots, Sessions},
     role::{Permissions, Role, RoleNames, built_in},
-    session::{EndReason, Liveness, NewSession, Rotation, SessionId, StoredSession},
+    session::{Burst, EndReason, Liveness, NewSession, Rotation, SessionId, StoredSession},
     throttle::Network,
     user::{Credentials, User, UserId, UserStatus},
 };
@@ -33,7 +33,7 @@ use std::{
 struct Tables {
     users: HashMap<UserId, Credentials>,
     sessions: HashMap<SessionId, StoredSession>,
-    /// When each session was last refreshed, which makes the age of its last rotation.
+    /// When each session was last refreshed. Its ages are as of then.
     rotated_at: HashMap<SessionId, DateTime<Utc>>,
     /// The sessions in the order in which they were opened. A clock may be set back.
     opened: Vec<SessionId>,
@@ -118,13 +118,7 @@ impl Accounts for OwnStorage {
 #[async_trait]
 impl Sessions for OwnStorage {
     async fn find(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError> {
-        let tables = self.transaction();
-        let Some(mut session) = tables.session(id) else {
-            return Ok(None);
-        };
-        let rotated_at = tables.rotated_at.get(&id).copied();
-        session.last_rotation.age = rotated_at.map_or(Duration::zero(), |at| now - at);
-        Ok(Some(session))
+        Ok(self.transaction().session_at(id, now))
     }
 
     /// Compares and swaps: of concurrent refreshes with one token, only one succeeds.
@@ -136,7 +130,8 @@ impl Sessions for OwnStorage {
                 && session.lifetime.at(rotation.at) == Liveness::Live
                 && session.holder.status == UserStatus::Active
         };
-        let Some(session) = tables.session(rotation.session).filter(matches) else {
+        let session = tables.session_at(rotation.session, rotation.at);
+        let Some(session) = session.filter(matches) else {
             return Ok(Rotated::Lost);
         };
         let rotated = session.rotated(&rotation);
@@ -236,14 +231,18 @@ impl Tables {
             .collect()
     }
 
-    /// Returns the session with the current data of its holder.
-    fn session(&self, id: SessionId) -> Option<StoredSession> {
-        let session = self.sessions.get(&id)?.clone();
-        let user = self.user(session.holder.user)?;
-        Some(StoredSession {
-            holder: user.into(),
-            ..session
-        })
+    /// Returns the session as of `now`, with the current data of its holder.
+    fn session_at(&self, id: SessionId, now: DateTime<Utc>) -> Option<StoredSession> {
+        let mut session = self.sessions.get(&id)?.clone();
+        session.holder = self.user(session.holder.user)?.into();
+        if let Some(rotated_at) = self.rotated_at.get(&id) {
+            session.last_rotation.age += now - *rotated_at;
+            session.burst = session.burst.map(|burst| Burst {
+                age: burst.age + (now - *rotated_at),
+                ..burst
+            });
+        }
+        Some(session)
     }
 
     fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {

@@ -6,6 +6,7 @@ use crate::{
     changes::{ChainLock, SealedEvents, catalogue, execute, import, seal, trim},
     tables::rotation,
 };
+use chrono::Duration;
 use diesel::connection::Instrumentation;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
@@ -128,6 +129,7 @@ async fn registering_and_logging_in_take_few_statements() {
                 at: at(1),
                 idle_until: at(2),
                 origin: OriginFingerprint::of(&origin()),
+                grace: Duration::seconds(10),
             };
             let rotated = rotation::rotate(conn, &rotation).await;
             assert!(matches!(rotated, Ok(Rotated::Done(_))));

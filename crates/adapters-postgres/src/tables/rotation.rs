@@ -2,18 +2,18 @@
 
 use super::{
     permissions::{parse_roles, roles_of_holder},
-    session_rows::{SessionRow, clock_timestamp, live_at},
+    session_rows::{SessionRow, clock_timestamp, live_at, statement_timestamp},
 };
 use crate::{
     error::StorageError,
     prepared::Prepared,
     schema::{sessions, users},
 };
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use diesel::{
-    ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable,
-    Selectable, SelectableHelper, declare_sql_function,
-    dsl::{auto_type, exists, sql},
+    BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, Queryable, Selectable, SelectableHelper, declare_sql_function,
+    dsl::{auto_type, case_when, exists, sql},
     infix_operator,
     pg::Pg,
     sql_types::{Interval, Nullable, Timestamptz},
@@ -38,14 +38,16 @@ extern "SQL" {
 
 infix_operator!(Since, " - ", Interval, backend: Pg);
 infix_operator!(Before, " - ", Timestamptz, backend: Pg);
+infix_operator!(After, " + ", Timestamptz, backend: Pg);
 
 /// Rotates a session for one refresh. Runs one statement in its own transaction. The caller has not
 /// read the session, so the statement reads the end of its lifetime from the row.
 ///
 /// Of two concurrent calls, the second waits for the session's row and finds another generation
-/// there. The time of the rotation is the server's, which is the same for all replicas. The epoch
-/// and the roles are both as of the start of the statement, so tokens with these
-/// roles are outdated as soon as the roles change.
+/// there. The time of the rotation is the server's, which is the same for all replicas. The burst
+/// is decided on as of the start of the statement, because `clock_timestamp` would differ between
+/// its two columns. The epoch and the roles are as of the start too, so tokens with these roles are
+/// outdated as soon as the roles change.
 pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
         users::table
@@ -68,6 +70,13 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
         Before::new(sessions::expires_at, ahead)
     };
     let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
+    // The rotation belongs to the stored burst: `Burst::of_rotation`.
+    let goes_on = || {
+        let began_before = sessions::burst_since.le(statement_timestamp().nullable());
+        let ends = After::new(sessions::burst_since, rotation.grace.into_sql::<Interval>());
+        began_before.and(ends.gt(statement_timestamp().nullable()))
+    };
+    let (from, since) = (sessions::generation.nullable(), statement_timestamp().nullable());
     let row: Option<RotatedRow> = Prepared(
         diesel::update(current)
             .set((
@@ -78,6 +87,8 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
                 sessions::idle_expires_at.eq(least(expires_at(), rotation.idle_until)),
                 sessions::expires_at.eq(expires_at()),
                 sessions::authenticated_at.eq(least(authenticated_at, rotation.at).nullable()),
+                sessions::burst_from.eq(case_when(goes_on(), sessions::burst_from).otherwise(from)),
+                sessions::burst_since.eq(case_when(goes_on(), sessions::burst_since).otherwise(since)),
             ))
             .returning(RotatedRow::as_returning()),
     )
@@ -93,6 +104,8 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
 struct RotatedRow {
     #[diesel(embed)]
     session: SessionRow,
+    #[diesel(select_expression = statement_timestamp())]
+    now: DateTime<Utc>,
     user_id: Uuid,
     #[diesel(select_expression = epoch_of_holder())]
     epoch: Option<i64>,
@@ -132,6 +145,6 @@ impl TryFrom<RotatedRow> for StoredSession {
             roles: parse_roles(row.roles)?,
             must_change_password,
         };
-        row.session.held_by(holder, Duration::zero())
+        row.session.held_by(holder, Duration::zero(), row.now)
     }
 }

@@ -16,8 +16,8 @@ use diesel::{
 use domain::{
     changes::OwnedSession,
     session::{
-        EndReason, Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId,
-        SessionSummary, StoredSession,
+        Burst, EndReason, Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest,
+        SessionId, SessionSummary, StoredSession,
     },
     user::{Epoch, UserId},
 };
@@ -28,6 +28,8 @@ use uuid::Uuid;
 extern "SQL" {
     /// Returns the time that the server's clock shows now, not at the start of the statement.
     fn clock_timestamp() -> Timestamptz;
+    /// Returns the time that the server's clock showed at the start of the statement.
+    fn statement_timestamp() -> Timestamptz;
 }
 
 /// Whether a session is live at `at`, regardless of its user.
@@ -118,11 +120,19 @@ pub struct SessionRow {
     replayed_generation: Option<i64>,
     /// `None` means when the session was opened.
     authenticated_at: Option<DateTime<Utc>>,
+    #[diesel(embed)]
+    burst: BurstRow,
 }
 
 impl SessionRow {
-    /// Returns the session, held by `holder`. Its last rotation is `age` ago.
-    pub fn held_by(self, holder: Holder, age: Duration) -> Result<StoredSession, StorageError> {
+    /// Returns the session, held by `holder`, at the server's time `now`. Its last rotation is
+    /// `age` ago.
+    pub fn held_by(
+        self,
+        holder: Holder,
+        age: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<StoredSession, StorageError> {
         let generation = parse_generation(self.generation)?;
         let stored = self.rotated_by;
         let opened_at = self.lifetime.created_at;
@@ -136,9 +146,29 @@ impl SessionRow {
                 origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),
                 replay_recorded: self.replayed_generation == Some(self.generation),
             },
+            burst: self.burst.read_at(now)?,
             authenticated_at: self.authenticated_at.unwrap_or(opened_at),
             holder,
         })
+    }
+}
+
+/// The burst of a session's last rotation; its columns are both NULL if there is none.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct BurstRow {
+    burst_from: Option<i64>,
+    burst_since: Option<DateTime<Utc>>,
+}
+
+impl BurstRow {
+    fn read_at(self, now: DateTime<Utc>) -> Result<Option<Burst>, StorageError> {
+        let stored = self.burst_from.zip(self.burst_since);
+        let read = |(from, since)| {
+            let age = now - since;
+            parse_generation(from).map(|from| Burst { from, age })
+        };
+        stored.map(read).transpose()
     }
 }
 
@@ -186,7 +216,7 @@ impl TryFrom<StoredSessionRow> for StoredSession {
 
     fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
         let age = row.now - row.last_used_at;
-        row.session.held_by(row.holder.try_into()?, age)
+        row.session.held_by(row.holder.try_into()?, age, row.now)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     IN_TIME, connect_unhurried, execute, execute_on_catalogue, first, opening, register, storage_in,
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
+use chrono::TimeDelta;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -239,6 +240,7 @@ fn calls_of_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static s
         at: at(1),
         idle_until: at(2),
         origin: OriginFingerprint::of(&origin()),
+        grace: TimeDelta::seconds(10),
     };
     vec![
         call(

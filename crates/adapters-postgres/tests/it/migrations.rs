@@ -1,5 +1,6 @@
 use crate::{connect_unhurried, first, open, register, storage_at, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
+use chrono::Duration;
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -25,11 +26,12 @@ const NINTH: &str = "2026-11-28-000009_refresh_replays";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
 const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
-const THIRTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
-const FOURTEENTH: &str = "2026-11-28-000015_audit_pending";
-const ALL: [&str; 14] = [
+const THIRTEENTH: &str = "2026-11-28-000013_session_bursts";
+const FOURTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
+const FIFTEENTH: &str = "2026-11-28-000015_audit_pending";
+const ALL: [&str; 15] = [
     FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
-    FOURTEENTH,
+    FOURTEENTH, FIFTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
@@ -290,6 +292,7 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         at: at(5),
         idle_until: at(50),
         origin: OriginFingerprint::of(&Origin::default()),
+        grace: Duration::seconds(10),
     };
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);
@@ -346,7 +349,7 @@ async fn pending_events_are_sealed_before_their_table_can_be_removed() {
 
     storage.audit_log.ends().await.expect("the events can be sealed");
     let reverted = database.migrate_down().await.expect("reverting succeeds");
-    assert_eq!(reverted.as_deref(), Some(FOURTEENTH));
+    assert_eq!(reverted.as_deref(), Some(FIFTEENTH));
 }
 
 /// Two installations may share a database in separate schemas.

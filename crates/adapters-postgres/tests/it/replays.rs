@@ -6,7 +6,8 @@ use diesel::sql_query;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use domain::{
     changes::RecordReplay,
-    session::{Generation, LastRotation, NewSession, OriginFingerprint, OriginLikeness, Rotation},
+    ports::Rotated,
+    session::{Burst, Generation, LastRotation, NewSession, OriginFingerprint, OriginLikeness, Rotation},
 };
 use testkit::{
     Storage,
@@ -21,20 +22,7 @@ async fn replayed() -> (Storage, NewSession, FreshDatabase) {
     let user = a_user("alice");
     register(&storage, &user).await;
     let session = open(&storage, &user).await;
-    let rotation = Rotation {
-        session: session.id,
-        secret_digest: session.secret_digest,
-        from: Generation(0),
-        to: Generation(1),
-        at: at(10),
-        idle_until: at(1_000),
-        origin: OriginFingerprint::of(&origin()),
-    };
-    storage
-        .sessions
-        .rotate(rotation)
-        .await
-        .expect("storage is available");
+    rotated(&storage, &session, 0).await;
     let replay = RecordReplay {
         session: session.id,
         user: user.id,
@@ -44,6 +32,25 @@ async fn replayed() -> (Storage, NewSession, FreshDatabase) {
     let recorded = execute(&storage, replay, context(at(11))).await;
     recorded.expect("the replay is recorded");
     (storage, session, database)
+}
+
+/// Rotates the session from `generation`, with a window of an hour, and returns its burst.
+async fn rotated(storage: &Storage, session: &NewSession, generation: u32) -> Burst {
+    let rotation = Rotation {
+        session: session.id,
+        secret_digest: session.secret_digest,
+        from: Generation(generation),
+        to: Generation(generation + 1),
+        at: at(10),
+        idle_until: at(1_000),
+        origin: OriginFingerprint::of(&origin()),
+        grace: Duration::hours(1),
+    };
+    let rotated = storage.sessions.rotate(rotation).await;
+    let Rotated::Done(session) = rotated.expect("storage is available") else {
+        panic!("the rotation is lost");
+    };
+    session.burst.expect("the rotation has a burst")
 }
 
 async fn last_rotation(storage: &Storage, session: &NewSession, second: i64) -> LastRotation {
@@ -87,4 +94,38 @@ async fn a_rotation_by_a_server_of_the_previous_version_has_no_origin_and_no_rep
     let of_previous = last_rotation(&storage, &session, 13).await;
     assert_eq!((of_previous.origin, of_previous.replay_recorded), (None, false));
     assert!(of_previous.age < Duration::hours(1), "{}", of_previous.age);
+}
+
+#[tokio::test]
+async fn a_burst_is_as_old_as_the_databases_clock_shows() {
+    let (storage, session, database) = replayed().await;
+    let new = |generation| Burst {
+        from: Generation(generation),
+        age: Duration::zero(),
+    };
+    let minutes = Duration::minutes;
+    update(&database, "burst_since = burst_since - interval '30 minutes'").await;
+    let burst = rotated(&storage, &session, 1).await;
+    assert_eq!(burst.from, Generation(0));
+    assert!(minutes(30) <= burst.age && burst.age < minutes(60), "{burst:?}");
+
+    update(&database, "burst_since = now() - interval '1 hour'").await;
+    assert_eq!(rotated(&storage, &session, 2).await, new(2));
+
+    // The clock was set back by an hour.
+    update(&database, "burst_since = now() + interval '1 hour'").await;
+    assert_eq!(rotated(&storage, &session, 3).await, new(3));
+}
+
+#[tokio::test]
+async fn a_rotation_by_a_server_of_the_previous_version_leaves_the_burst_as_it_is() {
+    let (storage, session, database) = replayed().await;
+    update(&database, "generation = 2, last_used_at = now()").await;
+    assert_eq!(rotated(&storage, &session, 2).await.from, Generation(0));
+
+    update(&database, "burst_from = NULL, burst_since = NULL").await;
+    let found = storage.sessions.find(session.id, at(13)).await;
+    let found = found.expect("storage is available");
+    assert_eq!(found.expect("the session exists").burst, None);
+    assert_eq!(rotated(&storage, &session, 3).await.from, Generation(3));
 }

@@ -8,13 +8,15 @@ use crate::{
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
-    RunQueryDsl, SelectableHelper, SqliteConnection,
+    RunQueryDsl, SelectableHelper, SqliteConnection, declare_sql_function,
     dsl::{auto_type, exists},
+    sql_types::{Binary, Nullable},
 };
 use domain::{
     login::CanonicalLogin,
     ports::{LoginFacts, PlaceQuery},
     session::EndReason,
+    user::Credentials,
 };
 
 /// The sessions whose places the account knows.
@@ -37,7 +39,16 @@ fn places() -> _ {
         .filter(is_recent)
 }
 
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the first that is not NULL.
+    fn coalesce(one: Nullable<Binary>, other: Nullable<Binary>) -> Nullable<Binary>;
+}
+
 /// Returns the user with this login, their password hash, and which of `query` the account knows.
+///
+/// For an unknown login this reads and converts a decoy, so that it takes the same time: the user
+/// with the next login, or with the first one if none follows.
 pub fn find(
     conn: &mut SqliteConnection,
     login: &CanonicalLogin,
@@ -49,17 +60,43 @@ pub fn find(
         .filter(sessions::created_at.gt(Micros(query.since)));
     let device: Option<Id> = query.device.map(|session| Id(session.0));
     let on_device = places().filter(sessions::id.nullable().eq(device));
-    let row: Option<(CredentialsRow, bool, bool)> = users::table
-        .filter(users::canonical_login.eq(login.as_str()))
-        .select((CredentialsRow::as_select(), exists(in_network), exists(on_device)))
+    let others = diesel::alias!(users as others);
+    let logins = others.field(users::canonical_login);
+    let first_from = |start| {
+        let ids = others.select(others.field(users::id)).order(logins);
+        ids.filter(logins.ge(start)).single_value()
+    };
+    let row: Option<LoginFactsRow> = users::table
+        .filter(
+            users::id
+                .nullable()
+                .eq(coalesce(first_from(login.as_str()), first_from(""))),
+        )
+        .select((
+            users::canonical_login.eq(login.as_str()),
+            CredentialsRow::as_select(),
+            exists(in_network),
+            exists(on_device),
+        ))
         .first(conn)
         .optional()?;
-    let facts = |(credentials, is_network_known, is_device_known): (CredentialsRow, bool, bool)| {
-        Ok(LoginFacts {
-            credentials: credentials.try_into()?,
-            is_network_known,
-            is_device_known,
-        })
-    };
-    row.map(facts).transpose()
+    row.map_or(Ok(None), facts)
+}
+
+/// Whether the row is that of the login, the user and their password hash, and whether the account
+/// knows the network and the device.
+type LoginFactsRow = (bool, CredentialsRow, bool, bool);
+
+/// Returns the facts of the row, or `None` for a decoy, which is converted all the same.
+fn facts(row: LoginFactsRow) -> Result<Option<LoginFacts>, StorageError> {
+    let (is_of_login, credentials, is_network_known, is_device_known) = row;
+    let credentials = Credentials::try_from(credentials);
+    if !is_of_login {
+        return Ok(None);
+    }
+    Ok(Some(LoginFacts {
+        credentials: credentials?,
+        is_network_known,
+        is_device_known,
+    }))
 }

@@ -2,8 +2,8 @@
 
 use crate::{columns::Id, error::StorageError};
 use diesel::{
-    QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
-    sql_types::{BigInt, Binary},
+    QueryableByName, RunQueryDsl, SqliteConnection, dsl, sql_query,
+    sql_types::{BigInt, Binary, Bool},
 };
 use session_cache::{
     ports::Renewal,
@@ -56,6 +56,17 @@ pub fn evict(conn: &mut SqliteConnection, leases: &[LeaseId]) -> Result<(), Stor
 pub fn release(conn: &mut SqliteConnection, lease: LeaseId) -> Result<(), StorageError> {
     let delete = "DELETE FROM replica_leases WHERE replica = ? AND number = ?";
     touch(conn, delete, lease).map(drop)
+}
+
+/// Removes all leases, and returns their number. The table may be missing, since a server does this
+/// before it migrates the schema.
+pub fn remove_all(conn: &mut SqliteConnection) -> Result<usize, StorageError> {
+    let is_there = "EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'replica_leases')";
+    if !dsl::select(dsl::sql::<Bool>(is_there)).get_result::<bool>(conn)? {
+        return Ok(0);
+    }
+    // Without a condition, SQLite would write to the file even if there are no leases.
+    Ok(sql_query("DELETE FROM replica_leases WHERE true").execute(conn)?)
 }
 
 /// Executes `sql` for one lease, and returns how many rows it changed.

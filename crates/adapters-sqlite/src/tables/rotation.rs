@@ -12,16 +12,17 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    Selectable, SelectableHelper, SqliteConnection, declare_sql_function,
-    dsl::exists,
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, declare_sql_function,
+    dsl::{case_when, exists},
     sql_types::{BigInt, Nullable},
     sqlite::Sqlite,
 };
 use domain::{
     ports::Rotated,
     session::{
-        Holder, LastRotation, Lifetime, OriginFingerprint, Rotation, SecretDigest, SessionId, StoredSession,
+        Burst, Holder, LastRotation, Lifetime, OriginFingerprint, Rotation, SecretDigest, SessionId,
+        StoredSession,
     },
     user::{Epoch, UserId},
 };
@@ -70,6 +71,13 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
     // A session opened under a clock that was ahead counts as opened now.
     let expires_at = || sessions::expires_at - greatest(sessions::created_at - Micros(rotation.at), 0);
     let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
+    // The rotation belongs to the stored burst: `Burst::of_rotation`.
+    let goes_on = || {
+        let earliest = Micros(rotation.at - rotation.grace);
+        let began_before = sessions::burst_since.le(Micros(rotation.at));
+        began_before.and(sessions::burst_since.gt(earliest))
+    };
+    let (from, since) = (sessions::generation.nullable(), Micros(rotation.at));
     let rotated = diesel::update(current)
         .set((
             sessions::generation.eq(i64::from(rotation.to.0)),
@@ -79,6 +87,8 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
             sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
             sessions::expires_at.eq(expires_at()),
             sessions::authenticated_at.eq(least(authenticated_at, Micros(rotation.at)).nullable()),
+            sessions::burst_from.eq(case_when(goes_on(), sessions::burst_from).otherwise(from)),
+            sessions::burst_since.eq(case_when(goes_on(), sessions::burst_since).otherwise(since)),
         ))
         .execute(conn)?;
     if rotated == 0 {
@@ -101,6 +111,8 @@ struct StoredSessionRow {
     /// `None` means when the session was opened.
     authenticated_at: Option<Micros>,
     #[diesel(embed)]
+    burst: BurstRow,
+    #[diesel(embed)]
     holder: HolderRow,
 }
 
@@ -121,8 +133,27 @@ impl StoredSessionRow {
                 origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),
                 replay_recorded: self.replayed_generation == Some(self.generation),
             },
+            burst: self.burst.read_at(now)?,
             holder: self.holder.try_into()?,
         })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Sqlite))]
+struct BurstRow {
+    burst_from: Option<i64>,
+    burst_since: Option<Micros>,
+}
+
+impl BurstRow {
+    fn read_at(self, now: DateTime<Utc>) -> Result<Option<Burst>, StorageError> {
+        let stored = self.burst_from.zip(self.burst_since);
+        let read = |(from, since): (i64, Micros)| {
+            let age = now - since.0;
+            parse_generation(from).map(|from| Burst { from, age })
+        };
+        stored.map(read).transpose()
     }
 }
 

@@ -3,6 +3,7 @@
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod importing;
+mod leases;
 mod migrations;
 mod opening;
 mod replays;

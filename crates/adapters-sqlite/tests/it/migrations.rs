@@ -1,5 +1,6 @@
 use crate::{register, storage_over};
 use adapters_sqlite::{OpenError, SqliteDatabase};
+use chrono::Duration;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
@@ -24,7 +25,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -37,6 +38,7 @@ const NAMES: [&str; 14] = [
     "2026-11-28-000010_authenticated_at",
     "2026-11-28-000011_reset_codes",
     "2026-11-28-000012_session_networks",
+    "2026-11-28-000013_session_bursts",
     "2026-11-28-000014_audit_checkpoints",
     "2026-11-28-000015_audit_pending",
 ];
@@ -267,6 +269,7 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         at: at(5),
         idle_until: at(50),
         origin: OriginFingerprint::of(&Origin::default()),
+        grace: Duration::seconds(10),
     };
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);
@@ -388,7 +391,7 @@ async fn events_of_the_previous_version_have_no_mac_and_keep_their_seals() {
     let before = rows().await;
     assert!(before.mac.is_some());
 
-    for name in [NAMES[13], NAMES[12]] {
+    for name in [NAMES[14], NAMES[13]] {
         let reverted = database.migrate_down().await.expect("reverting succeeds");
         assert_eq!(reverted.as_deref(), Some(name));
     }

@@ -109,6 +109,49 @@ fn a_second_server_is_refused_until_the_first_releases_the_lock() {
 
 #[cfg(unix)]
 #[test]
+fn all_symbolic_links_to_a_database_have_one_lock() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    let path = |name: &str| folder.path().join(name);
+    for name in ["data", "links"] {
+        fs::create_dir(path(name)).expect("the folder can be created");
+    }
+    for (target, link) in [
+        (path("data/authapi.db"), "links/absolute.db"),
+        (PathBuf::from("../data/authapi.db"), "links/relative.db"),
+        (PathBuf::from("links/relative.db"), "chain.db"),
+        (PathBuf::from("data"), "linked"),
+    ] {
+        symlink(target, path(link)).expect("the link can be created");
+    }
+    let lock = ServerLock::take(&path("data/authapi.db")).expect("the lock is free");
+    for link in [
+        "links/absolute.db",
+        "links/relative.db",
+        "chain.db",
+        "linked/authapi.db",
+    ] {
+        let refused = ServerLock::take(&path(link)).expect_err("another server holds the lock");
+        assert!(matches!(refused, OpenError::Served { .. }), "{link}: {refused:?}");
+    }
+    drop(lock);
+    let _lock = ServerLock::take(&path("chain.db")).expect("the lock is free again");
+    ServerLock::take(&path("data/authapi.db")).expect_err("another server holds the lock");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_to_each_other_are_refused() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    let [one, other] = ["one.db", "other.db"].map(|name| folder.path().join(name));
+    symlink(&one, &other).expect("the link can be created");
+    symlink(&other, &one).expect("the link can be created");
+    let _lock = ServerLock::take(&one).expect("following the links ends");
+}
+
+#[cfg(unix)]
+#[test]
 fn the_lock_is_accessible_only_by_its_owner_even_if_an_older_version_created_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("the folder can be created");

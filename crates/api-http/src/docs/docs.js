@@ -23,6 +23,23 @@ const emptyOptionalBodies = ({ React }) => ({
   },
 });
 
+/**
+ * Shows what a user can authorize: no cookie, which only the browser sends, and no operation as
+ * authorized because it also accepts a request without any of its schemes.
+ */
+const explicitAuthorization = () => ({
+  statePlugins: {
+    auth: {
+      wrapSelectors: {
+        definitionsToAuthorize: (original) => () =>
+          original().filterNot((schemes) => schemes.some((scheme) => scheme.get("in") === "cookie")),
+        isAuthorized: (original) => (_state, requirements) =>
+          original(requirements?.filterNot((requirement) => requirement.isEmpty())),
+      },
+    },
+  },
+});
+
 SwaggerUIBundle({
   url: "../openapi.json",
   dom_id: "#swagger-ui",
@@ -31,7 +48,7 @@ SwaggerUIBundle({
   displayRequestDuration: true,
   layout: "BaseLayout",
   persistAuthorization: true,
-  plugins: [emptyOptionalBodies],
+  plugins: [emptyOptionalBodies, explicitAuthorization],
   presets: [SwaggerUIBundle.presets.apis],
   tryItOutEnabled: true,
   validatorUrl: "none",

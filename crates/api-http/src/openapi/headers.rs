@@ -95,8 +95,7 @@ pub fn components() -> BTreeMap<String, RefOr<Header>> {
         .collect()
 }
 
-/// Adds the headers that responses have because of their status, and describes those that routes
-/// declare by name.
+/// Completes the headers of all responses.
 pub fn complete(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
@@ -105,7 +104,9 @@ pub fn complete(operation: &mut Operation) {
     }
 }
 
-fn complete_response(status: &str, response: &mut Response) {
+/// Adds the headers that a response has because of its status, and describes those that routes
+/// declare by name.
+pub fn complete_response(status: &str, response: &mut Response) {
     let is_problem = response.content.contains_key(MEDIA_TYPE);
     let mut add = |header: &Described| {
         response

@@ -2,6 +2,7 @@
 
 use crate::problem::{Code, documented::UndeclaredRefused, examples::Context};
 use domain::role::Permission;
+use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses,
     openapi::{Content, Ref, RefOr, Response, example::ExampleBuilder, path::Operation},
@@ -16,10 +17,9 @@ const DEFAULT: &str = "default";
 pub fn complete(operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let responses = &mut operation.responses.responses;
-    for (status, refused) in UndeclaredRefused::responses() {
+    for (status, refused) in UndeclaredRefused::responses().into_iter().chain(other()) {
         responses.entry(status).or_insert(refused);
     }
-    responses.entry(DEFAULT.to_owned()).or_insert(other_problem());
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {
             add_examples(response, has_body);
@@ -27,19 +27,19 @@ pub fn complete(operation: &mut Operation) {
     }
 }
 
-/// The response for problems that no operation lists.
-fn other_problem() -> RefOr<Response> {
+/// Returns the response for problems that no operation lists.
+pub fn other() -> BTreeMap<String, RefOr<Response>> {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
-    Response::builder()
+    let problem = Response::builder()
         .description("Any other problem, such as `internal` or `request_timeout`.")
         .content(MEDIA_TYPE, content)
-        .build()
-        .into()
+        .build();
+    BTreeMap::from([(DEFAULT.to_owned(), problem.into())])
 }
 
 /// Adds an example of each problem whose code the description of `response` names. Their names are
 /// the codes, by which readers select them.
-fn add_examples(response: &mut Response, has_body: bool) {
+pub fn add_examples(response: &mut Response, has_body: bool) {
     let context = Context {
         has_body,
         permission: quoted(&response.description).find_map(|text| Permission::parse(text).ok()),

@@ -1,7 +1,8 @@
 //! The refusals that routes share, as the OpenAPI document lists them.
 //!
 //! A route names them in the `responses` of its `#[utoipa::path]`. Of two entries with one status
-//! the later one counts, so a route puts its own refusals after the shared ones.
+//! the later one counts, so a route puts its own refusals after the shared ones. The document
+//! contains each of these refusals once, as a component.
 
 #![expect(
     dead_code,
@@ -29,6 +30,42 @@ pub struct TokenRefused(ProblemBody<'static>);
     content_type = "application/problem+json"
 )]
 pub struct StepUpRefused(ProblemBody<'static>);
+
+/// The access token or the password in the body is refused.
+#[derive(IntoResponses)]
+#[response(
+    status = 401,
+    description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`",
+    content_type = "application/problem+json"
+)]
+pub struct PasswordWrong(ProblemBody<'static>);
+
+/// The request contains or asks for a cookie, and no permitted page sent it.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`cookie_origin_refused`",
+    content_type = "application/problem+json"
+)]
+pub struct CookieOriginRefused(ProblemBody<'static>);
+
+/// The caller may not read other users.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`forbidden`: requires `users:read`; `password_change_required`",
+    content_type = "application/problem+json"
+)]
+pub struct UsersReadRefused(ProblemBody<'static>);
+
+/// The caller may not change this user.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`",
+    content_type = "application/problem+json"
+)]
+pub struct UsersWriteRefused(ProblemBody<'static>);
 
 /// The caller has to choose a new password first. Routes that need a permission list their own 403.
 #[derive(IntoResponses)]

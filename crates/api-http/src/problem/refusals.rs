@@ -2,6 +2,7 @@
 
 mod browsers;
 mod changes;
+mod requests;
 
 use super::{Code, FieldCode, FieldProblem, Problem, whole_seconds};
 use actix_web::http::{StatusCode, header};

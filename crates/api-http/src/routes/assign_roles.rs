@@ -1,10 +1,11 @@
 use super::{
-    dry_run::{DryRunQuery, RolesOutcome, roles_outcome},
+    dry_run::{DryRunMark, DryRunQuery},
     user::UserResponse,
 };
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
+    etag::EntityTag,
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
@@ -18,9 +19,10 @@ use actix_web::{HttpResponse, web::Data};
 use domain::{
     authority::Requester,
     steps::UserRef,
-    use_cases::{self, Assignee},
+    use_cases::{self, AssignRolesOutcome, Assignee},
+    user::User,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -42,6 +44,27 @@ pub struct AssignRolesRequest {
     keep_sessions: bool,
 }
 
+/// The result of a dry run.
+#[derive(Serialize, ToSchema)]
+pub struct UserDryRun {
+    #[schema(inline)]
+    dry_run: DryRunMark,
+    /// The user after the change.
+    user: UserResponse,
+    /// Number of live sessions that would end.
+    sessions_ended: u64,
+    /// Whether all existing access tokens would become invalid.
+    access_tokens_revoked: bool,
+}
+
+/// The user after the change; for a dry run, what would change.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum UserOutcome {
+    Changed(UserResponse),
+    DryRun(UserDryRun),
+}
+
 /// Changes the roles of the caller or of another user.
 ///
 /// Tokens issued before are invalid on every replica once the response is sent.
@@ -56,7 +79,7 @@ pub struct AssignRolesRequest {
     request_body = AssignRolesRequest,
     security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>, headers(("ETag" = String))),
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = UserOutcome, headers(("ETag" = String))),
         StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
@@ -90,5 +113,27 @@ pub async fn assign_roles(
             assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
-    Ok(roles_outcome::<UserResponse>(assigned, query.dry_run))
+    Ok(if query.dry_run {
+        HttpResponse::Ok().json(UserOutcome::DryRun(assigned.into()))
+    } else {
+        changed(assigned.user)
+    })
+}
+
+impl From<AssignRolesOutcome> for UserDryRun {
+    fn from(assigned: AssignRolesOutcome) -> Self {
+        Self {
+            dry_run: DryRunMark,
+            user: assigned.user.into(),
+            sessions_ended: assigned.sessions_ended,
+            // Every change of roles increments the epoch, even if sessions are kept.
+            access_tokens_revoked: true,
+        }
+    }
+}
+
+fn changed(user: User) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(EntityTag::of_user(&user).header())
+        .json(UserOutcome::Changed(user.into()))
 }

@@ -1,10 +1,11 @@
 use super::{
     account::AccountResponse,
-    dry_run::{DryRunQuery, RolesOutcome, roles_outcome},
+    dry_run::{DryRunMark, DryRunQuery},
 };
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
+    etag::EntityTag,
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
@@ -23,10 +24,10 @@ use actix_web::{
 use domain::{
     authority::Requester,
     steps::UserRef,
-    use_cases::{AssignRolesRequest, Assignee},
-    user::UserId,
+    use_cases::{AssignRolesOutcome, AssignRolesRequest, Assignee},
+    user::{User, UserId},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -44,6 +45,27 @@ pub struct AssignUserRolesRequest {
     keep_sessions: bool,
 }
 
+/// The result of a dry run.
+#[derive(Serialize, ToSchema)]
+pub struct AccountDryRun {
+    #[schema(inline)]
+    dry_run: DryRunMark,
+    /// The user after the change.
+    user: AccountResponse,
+    /// Number of live sessions that would end.
+    sessions_ended: u64,
+    /// Whether all existing access tokens would become invalid.
+    access_tokens_revoked: bool,
+}
+
+/// The user after the change; for a dry run, what would change.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AccountOutcome {
+    Changed(AccountResponse),
+    DryRun(AccountDryRun),
+}
+
 /// Changes a user's roles.
 ///
 /// Tokens issued before are invalid on every replica once the response is sent.
@@ -59,7 +81,7 @@ pub struct AssignUserRolesRequest {
     request_body = AssignUserRolesRequest,
     security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>, headers(("ETag" = String))),
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = AccountOutcome, headers(("ETag" = String))),
         StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -88,5 +110,27 @@ pub async fn assign_user_roles(
             assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
-    Ok(roles_outcome::<AccountResponse>(assigned, query.dry_run))
+    Ok(if query.dry_run {
+        HttpResponse::Ok().json(AccountOutcome::DryRun(assigned.into()))
+    } else {
+        changed(assigned.user)
+    })
+}
+
+impl From<AssignRolesOutcome> for AccountDryRun {
+    fn from(assigned: AssignRolesOutcome) -> Self {
+        Self {
+            dry_run: DryRunMark,
+            user: assigned.user.into(),
+            sessions_ended: assigned.sessions_ended,
+            // Every change of roles increments the epoch, even if sessions are kept.
+            access_tokens_revoked: true,
+        }
+    }
+}
+
+fn changed(user: User) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(EntityTag::of_user(&user).header())
+        .json(AccountOutcome::Changed(user.into()))
 }

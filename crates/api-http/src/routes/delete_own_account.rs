@@ -2,8 +2,10 @@ use crate::{
     bearer::Authenticated,
     body::JsonBody,
     problem::{
-        Problem, ProblemBody,
-        documented::{BodyRefused, LastAdmin, PasswordChangeRequired, TooManyAttempts, Unavailable},
+        Problem,
+        documented::{
+            BodyRefused, LastAdmin, PasswordChangeRequired, PasswordWrong, TooManyAttempts, Unavailable,
+        },
     },
     request::RequestOrigin,
     state::Edge,
@@ -35,8 +37,7 @@ pub struct DeleteOwnAccountRequest {
     security(("accessToken" = [])),
     responses(
         (status = 204, description = "The account was deleted."),
-        PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
-        (status = 401, description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        PasswordWrong, PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
     )
 )]
 pub async fn delete_own_account(

@@ -2,8 +2,8 @@ use crate::{
     bearer::Authenticated,
     if_match::IfMatch,
     problem::{
-        Problem, ProblemBody,
-        documented::{IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable},
+        Problem,
+        documented::{IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UsersWriteRefused},
     },
     request::RequestOrigin,
     state::Edge,
@@ -34,8 +34,7 @@ use uuid::Uuid;
     security(("accessToken" = [])),
     responses(
         (status = 204, description = "The user was deleted."),
-        StepUpRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
-        (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        StepUpRefused, UsersWriteRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
     )
 )]
 pub async fn delete_user(

@@ -4,8 +4,8 @@ use crate::{
     chunked_body::chunked_json,
     page::{Limit, position},
     problem::{
-        FieldCode, Problem, ProblemBody,
-        documented::{TokenRefused, Unavailable},
+        FieldCode, Problem,
+        documented::{TokenRefused, Unavailable, UsersReadRefused},
     },
     query::{QueryParameters, filter},
     state::Edge,
@@ -73,8 +73,7 @@ impl UsersQuery {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
-        TokenRefused, Unavailable,
-        (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, UsersReadRefused, Unavailable,
     )
 )]
 pub async fn find_users(

@@ -5,7 +5,7 @@ use crate::{
     metrics,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, TooManyAttempts, Unavailable},
+        documented::{BodyRefused, CookieOriginRefused, TooManyAttempts, Unavailable},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -43,9 +43,8 @@ pub struct LoginRequest {
     request_body = LoginRequest,
     responses(
         (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."), ("Set-Cookie" = String))),
-        BodyRefused, TooManyAttempts, Unavailable,
+        CookieOriginRefused, BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: unknown login, wrong password, used or expired one-time password, or disabled user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_in(

@@ -4,8 +4,8 @@ use crate::{
     body::JsonBody,
     metrics,
     problem::{
-        Problem, ProblemBody,
-        documented::{BodyRefused, PasswordChangeRequired, TooManyAttempts, Unavailable},
+        Problem,
+        documented::{BodyRefused, PasswordChangeRequired, PasswordWrong, TooManyAttempts, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -38,8 +38,7 @@ pub struct ReauthenticateRequest {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The password is right; this is a new access token of the session.", body = AccessTokenResponse),
-        PasswordChangeRequired, BodyRefused, TooManyAttempts, Unavailable,
-        (status = 401, description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        PasswordWrong, PasswordChangeRequired, BodyRefused, TooManyAttempts, Unavailable,
     )
 )]
 pub async fn reauthenticate(

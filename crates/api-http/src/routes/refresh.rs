@@ -4,7 +4,10 @@ use crate::{
     body::OptionalJsonBody,
     cookie_origin::CookieOrigins,
     metrics,
-    problem::{Problem, ProblemBody, documented::BodyRefused},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, CookieOriginRefused},
+    },
     query::QueryParameters,
     refresh_cookie::{RefreshCookies, cookie_token},
     request::RequestOrigin,
@@ -38,9 +41,10 @@ pub struct RefreshQuery {
 /// Exchanges a refresh token for new tokens.
 ///
 /// Send the token in the header or in the body. The cookie is used only without such a token, and
-/// only if a page of this service's own origin or of a listed one sent the request. Within the
-/// grace window a repeated request returns the same successor, so that a lost response does not log
-/// the user out. Any older token ends the session, because it must have been copied.
+/// only if a page of this service's own origin or of a listed one sent the request. A token that
+/// was replaced within the grace window returns the current one again, so that a lost response or
+/// another tab does not log the user out. Any other used token ends the session, because it must
+/// have been copied.
 #[utoipa::path(
     post,
     path = "/refresh",
@@ -50,10 +54,9 @@ pub struct RefreshQuery {
     security(("refreshToken" = []), ("refreshCookie" = []), ()),
     responses(
         (status = 200, description = "The new tokens of the session.", body = TokenPairResponse, headers(("Set-Cookie" = String))),
-        BodyRefused,
+        BodyRefused, CookieOriginRefused,
         (status = 400, description = "`malformed_request`, also if both header and body contain a token; `precondition_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json", headers(("Set-Cookie" = String))),
-        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still valid", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

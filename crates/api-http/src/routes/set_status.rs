@@ -4,8 +4,10 @@ use crate::{
     body::JsonBody,
     if_match::IfMatch,
     problem::{
-        Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable},
+        Problem,
+        documented::{
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UsersWriteRefused,
+        },
     },
     request::RequestOrigin,
     state::Edge,
@@ -47,8 +49,7 @@ pub struct UpdateUserRequest {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse, headers(("ETag" = String))),
-        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
-        (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        StepUpRefused, UsersWriteRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
     )
 )]
 pub async fn set_status(

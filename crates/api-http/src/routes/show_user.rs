@@ -2,8 +2,8 @@ use super::account::{AccountResponse, account};
 use crate::{
     bearer::Authenticated,
     problem::{
-        Problem, ProblemBody,
-        documented::{NoSuchUser, TokenRefused, Unavailable},
+        Problem,
+        documented::{NoSuchUser, TokenRefused, Unavailable, UsersReadRefused},
     },
     state::Edge,
 };
@@ -29,8 +29,7 @@ use uuid::Uuid;
     responses(
         (status = 200, description = "The user, with an `ETag`.", body = AccountResponse, headers(("ETag" = String))),
         (status = 304, description = "The user still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
-        TokenRefused, NoSuchUser, Unavailable,
-        (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, UsersReadRefused, NoSuchUser, Unavailable,
     )
 )]
 pub async fn show_user(

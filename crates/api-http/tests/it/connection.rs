@@ -78,6 +78,10 @@ async fn the_response_to_a_preflight_is_an_empty_stream() {
         let response = answer_of(app, request).await;
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.response().body().size(), BodySize::Stream, "{path}");
+        // Without chunks, the length ends the response, in HTTP/1.0 too.
+        assert!(!response.response().head().chunked(), "{path}");
+        let length = response.headers().get("content-length");
+        assert!(length.is_some_and(|length| length == "0"), "{path}");
         assert!(test::read_body(response).await.is_empty(), "{path}");
     }
 }

@@ -198,6 +198,44 @@ async fn the_token_is_a_cookie_for_clients_that_ask_for_one() {
     }
 }
 
+/// A sibling domain can add a cookie. The choice of one of two would be the sibling's, so the login
+/// is one from an unknown device.
+#[actix_web::test]
+async fn a_repeated_device_cookie_is_ignored() {
+    let app = counting_app();
+    app.user("alice").await;
+    let token = device_of(&app, "alice").await;
+    exhaust(&app, "alice").await;
+    let own = format!("{COOKIE}={token}");
+    for second in [
+        own.as_str(),
+        &format!("{COOKIE}=x"),
+        &format!("{COOKIE}="),
+        COOKIE,
+    ] {
+        for (one, other) in [(own.as_str(), second), (second, own.as_str())] {
+            for lines in [
+                vec![format!("{one}; {other}")],
+                vec![one.to_owned(), other.to_owned()],
+            ] {
+                let request = logging_in(&app, ELSEWHERE, "alice", PASSWORD);
+                let request = lines
+                    .iter()
+                    .fold(request, |request, line| request.header("Cookie", line));
+                assert_eq!(request.send().await.status, 429, "{lines:?}");
+            }
+        }
+    }
+    let both = format!("{own}; {own}");
+    let by_header = logging_in(&app, ELSEWHERE, "alice", PASSWORD)
+        .header("Cookie", &both)
+        .header("Device-Token", &token);
+    assert_eq!(by_header.send().await.status, 200, "the header is not ambiguous");
+    // From another network, since the login has made the first one known.
+    let alone = logging_in(&app, [203, 0, 114, 9], "alice", PASSWORD).header("Cookie", &own);
+    assert_eq!(alone.send().await.status, 200);
+}
+
 #[actix_web::test]
 async fn a_password_change_forgets_all_devices_and_returns_a_token_of_the_new_session() {
     let app = counting_app();

@@ -146,6 +146,20 @@ async fn without_documentation_browsers_get_a_page_at_the_root() {
     }
 }
 
+/// Returns a response of an operation, which may be a reference to a component.
+pub fn response<'a>(document: &'a Value, operation: &'a Value, status: &str) -> &'a Value {
+    let response = &operation["responses"][status];
+    match response["$ref"].as_str() {
+        Some(reference) => {
+            let pointer = reference
+                .strip_prefix('#')
+                .expect("the component is in the document");
+            document.pointer(pointer).expect("the component exists")
+        }
+        None => response,
+    }
+}
+
 /// Calls `check` with each object below `value` and its path.
 fn visit(value: &Value, path: &str, check: &mut impl FnMut(&str, &Map<String, Value>)) {
     match value {
@@ -210,7 +224,7 @@ fn every_operation_states_its_security_and_has_a_default_problem() {
             if security.is_empty() {
                 public.push(path.as_str());
             }
-            let default = &operation["responses"]["default"]["content"]["application/problem+json"];
+            let default = &response(&document, operation, "default")["content"]["application/problem+json"];
             assert_eq!(
                 default["schema"]["$ref"], "#/components/schemas/Problem",
                 "{method} {path}"
@@ -227,6 +241,23 @@ fn every_operation_states_its_security_and_has_a_default_problem() {
     ];
     public.sort_unstable();
     assert_eq!(public, expected);
+}
+
+#[test]
+fn a_dry_run_refers_to_the_schema_of_what_it_changes() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let schemas = document["components"]["schemas"].as_object();
+    let schemas = schemas.expect("the document has schemas");
+    for (name, field) in [("User", "user"), ("Account", "user"), ("Role", "role")] {
+        let reference = format!("#/components/schemas/{name}");
+        let dry_run = format!("{name}DryRun");
+        assert_eq!(schemas[&dry_run]["properties"][field]["$ref"], reference);
+        let outcome = &schemas[&format!("{name}Outcome")]["oneOf"];
+        let expected = json!([{"$ref": reference}, {"$ref": format!("#/components/schemas/{dry_run}")}]);
+        assert_eq!(*outcome, expected);
+    }
+    let names: Vec<_> = schemas.keys().filter(|name| name.contains('_')).collect();
+    assert!(names.is_empty(), "{names:?}");
 }
 
 #[test]
@@ -287,13 +318,15 @@ fn no_generated_example_contains_the_text_string() {
     for (name, schema) in schemas.expect("the document has schemas") {
         texts_without_example(schema, name, &mut found);
     }
-    visit(&document["paths"], "", &mut |path, members| {
-        if path.contains("/content/")
-            && let Some(schema) = members.get("schema")
-        {
-            texts_without_example(schema, path, &mut found);
-        }
-    });
+    for part in [&document["paths"], &document["components"]["responses"]] {
+        visit(part, "", &mut |path, members| {
+            if path.contains("/content/")
+                && let Some(schema) = members.get("schema")
+            {
+                texts_without_example(schema, path, &mut found);
+            }
+        });
+    }
     assert_eq!(found, [""; 0]);
 }
 
@@ -301,8 +334,8 @@ fn no_generated_example_contains_the_text_string() {
 fn the_examples_of_problems_fit_their_operation() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     let example = |path: &str, method: &str, status: &str, code: &str| {
-        let content =
-            &document["paths"][path][method]["responses"][status]["content"]["application/problem+json"];
+        let response = response(&document, &document["paths"][path][method], status);
+        let content = &response["content"]["application/problem+json"];
         content["examples"][code]["value"].clone()
     };
     let forbidden = example("/audit", "get", "403", "forbidden");
@@ -347,7 +380,7 @@ fn a_refresh_or_logout_may_use_the_cookie_that_a_login_sets() {
         ("/logout", "post", "401", "Set-Cookie"),
         ("/me/export", "get", "200", "Content-Disposition"),
     ] {
-        let headers = &document["paths"][path][method]["responses"][status]["headers"];
+        let headers = &response(&document, &document["paths"][path][method], status)["headers"];
         assert!(headers[header].is_object(), "{path} {status} {header}");
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     cors::{PAGE, with_page},
 };
 use actix_web::http::Method;
+use chrono::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -161,6 +162,7 @@ async fn refreshes_are_counted_by_outcome() {
         let second = app.post("/refresh").bearer(&first.refresh).send().await.pair();
         let third = app.post("/refresh").bearer(&second.refresh).send().await;
         assert_eq!(third.status, 200);
+        app.clock.advance(Duration::seconds(10));
         assert_eq!(app.refresh_code(&first).await, "refresh_token_reused");
         assert_eq!(app.refresh_code(&second).await, "session_revoked");
     })

@@ -16,8 +16,11 @@ const OWN: &str = "https://auth.example";
 
 /// The lines of `Set-Cookie` in a response, in the order of their paths.
 fn set_cookies(answer: &Answer) -> Vec<String> {
-    let lines = answer.headers.get_all("set-cookie");
-    let lines = lines.map(|line| line.to_str().expect("text").to_owned());
+    let lines: Vec<_> = answer.headers.get_all("set-cookie").collect();
+    assert!(lines.iter().all(|line| line.is_sensitive()), "{lines:?}");
+    let lines = lines
+        .into_iter()
+        .map(|line| line.to_str().expect("text").to_owned());
     let mut lines: Vec<_> = lines.filter(|line| line.starts_with(COOKIE)).collect();
     lines.sort_by_key(|line| !line.contains("/logout"));
     lines
@@ -171,6 +174,54 @@ async fn a_page_that_may_not_use_cookies_gets_none_and_changes_nothing() {
         .header("Origin", "https://evil.example")
         .json(&json!({"login": "alice", "password": PASSWORD}));
     assert_eq!(plain.send().await.status, 200, "no cookie was asked for");
+}
+
+/// Forms and `no-cors` requests of other sites need no preflight, but cannot send
+/// `application/json`.
+#[actix_web::test]
+async fn a_form_of_another_site_cannot_log_its_visitor_in() {
+    let app = with_page(counting_app());
+    let mallory = app.user("mallory").await;
+    let login = format!(r#"{{"login":"mallory","password":"{PASSWORD}"}}"#);
+    // A form without encoding writes the name of a field, an equals sign and its value.
+    let disguised = format!(r#"{{"login":"mallory","password":"{PASSWORD}","x":"="}}"#);
+    let encoded = format!("login=mallory&password={}", PASSWORD.replace(' ', "+"));
+    for (content_type, body) in [
+        (Some("text/plain"), &login),
+        (Some("text/plain"), &disguised),
+        (Some("text/plain;charset=UTF-8"), &login),
+        (Some("text/plain; application/json"), &login),
+        (Some("application/x-www-form-urlencoded"), &encoded),
+        (Some("application/x-www-form-urlencoded"), &login),
+        (Some("multipart/form-data; boundary=x"), &login),
+        (None, &login),
+    ] {
+        for (origin, site) in [
+            ("https://evil.example", Some("cross-site")),
+            ("https://evil.example", None),
+            ("https://b.auth.example", Some("same-site")),
+            ("null", None),
+        ] {
+            // In total more often than a budget has attempts.
+            let path = "/login?refresh_cookie=true&device_cookie=true";
+            let mut request = app.post(path).bytes(body.clone()).header("Origin", origin);
+            if let Some(content_type) = content_type {
+                request = request.header("Content-Type", content_type);
+            }
+            if let Some(site) = site {
+                request = request.header("Sec-Fetch-Site", site);
+            }
+            let answer = request.send().await;
+            let what = format!("{content_type:?} {origin} {site:?}");
+            let found = (answer.status, answer.code());
+            assert_eq!(found, (415, "unsupported_media_type".to_owned()), "{what}");
+            assert!(!answer.headers.contains_key("set-cookie"), "{what}");
+            assert!(!answer.headers.contains_key("device-token"), "{what}");
+        }
+    }
+    let sessions = app.get("/me/sessions").bearer(&mallory.access).send().await;
+    assert_eq!(sessions.body["sessions"].as_array().map(Vec::len), Some(1));
+    app.log_in("mallory").await;
 }
 
 #[actix_web::test]
@@ -508,12 +559,27 @@ async fn a_repeated_cookie_is_refused_and_kept() {
 async fn a_cookie_is_kept_while_the_service_is_unavailable() {
     let app = without_docs(app());
     let pair = alice(&app).await;
+    let other = app.log_in("alice").await;
     app.storage.disconnect();
-    for path in ["/refresh", "/logout"] {
+    for path in ["/refresh", "/logout", "/logout?everywhere=true"] {
         let answer = posting(&app, path, &pair.refresh).send().await;
-        assert_eq!(answer.status, 503, "{path}");
+        let found = (answer.status, answer.code());
+        assert_eq!(found, (503, "unavailable".to_owned()), "{path}");
         assert!(!answer.headers.contains_key("set-cookie"), "{path}");
     }
+    let by_header = posting(&app, "/logout", &pair.refresh).bearer(&other.access);
+    let answer = by_header.send().await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(!answer.headers.contains_key("set-cookie"));
+
+    app.storage.reconnect();
+    for pair in [&pair, &other] {
+        assert_eq!(app.me_code(pair).await, "accepted", "the logouts ended nothing");
+    }
+    let answer = posting(&app, "/logout", &pair.refresh).send().await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    check_cleared(&answer);
+    assert_eq!(app.me_code(&pair).await, "token_revoked");
 }
 
 #[actix_web::test]

@@ -96,6 +96,81 @@ async fn each_rotation_that_was_replayed_has_one_event_with_the_origin_of_the_fi
     }
 }
 
+/// Refreshes in `tabs` tabs, one after the other, each with the token that the previous one got.
+/// Returns the token pairs in the order of their issue.
+async fn staggered(app: &TestApp, tabs: usize) -> Vec<Pair> {
+    let mut pairs = vec![app.user("alice").await];
+    for _ in 0..tabs {
+        app.clock.advance(Duration::milliseconds(100));
+        let newest = &pairs[pairs.len() - 1];
+        let next = refresh(app, newest, OWNER).await.pair();
+        pairs.push(next);
+    }
+    pairs
+}
+
+/// The cookie jar of a browser has the current token, but requests with earlier ones are still in
+/// flight.
+#[actix_web::test]
+async fn staggered_tabs_get_the_current_token_whichever_they_sent() {
+    for tabs in [2, 3, 10] {
+        let app = app();
+        let pairs = staggered(&app, tabs).await;
+        let (current, earlier) = pairs.split_last().expect("there are tabs");
+        for pair in earlier.iter().chain(earlier.iter().rev()) {
+            let answer = refresh(&app, pair, OWNER).await;
+            assert_eq!(answer.status, 200, "{tabs} tabs: {}", answer.body);
+            assert_eq!(answer.pair().refresh, current.refresh, "{tabs} tabs");
+        }
+        let replayed = events(&app, "refresh_token_replayed").await;
+        assert_eq!(
+            replayed.len(),
+            1,
+            "{tabs} tabs: one event after the last rotation"
+        );
+        assert_eq!(app.refresh_code(current).await, "accepted", "{tabs} tabs");
+        assert_eq!(app.me_code(&pairs[0]).await, "accepted", "{tabs} tabs");
+    }
+}
+
+/// The first rotation is ten seconds ago, the last one 9.8.
+#[actix_web::test]
+async fn tokens_of_staggered_tabs_end_the_session_after_the_window() {
+    for (tab, expected) in [
+        (0, "refresh_token_reused"),
+        (1, "refresh_token_reused"),
+        (2, "accepted"),
+    ] {
+        let app = app();
+        let pairs = staggered(&app, 3).await;
+        app.clock.advance(Duration::milliseconds(9_800));
+        assert_eq!(app.refresh_code(&pairs[tab]).await, expected, "tab {tab}");
+        let current = app.refresh_code(&pairs[3]).await;
+        let is_live = expected == "accepted";
+        assert_eq!(current == "accepted", is_live, "tab {tab}: {current}");
+    }
+}
+
+#[actix_web::test]
+async fn a_thief_with_the_token_of_a_staggered_tab_ends_the_session() {
+    let app = app();
+    let pairs = staggered(&app, 3).await;
+    let thief = refresh(&app, &pairs[0], ("198.51.100.7", "thief")).await;
+    assert_eq!(thief.code(), "refresh_token_reused");
+    assert_eq!(app.refresh_code(&pairs[3]).await, "session_revoked");
+}
+
+#[actix_web::test]
+async fn a_staggered_tab_can_log_out() {
+    let app = app();
+    let pairs = staggered(&app, 3).await;
+    let request = app.post("/logout").from(OWNER.0).bearer(&pairs[0].refresh);
+    let answer = request.header("User-Agent", OWNER.1).send().await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    assert_eq!(app.refresh_code(&pairs[3]).await, "session_revoked");
+    assert_eq!(events(&app, "refresh_token_reused").await.len(), 0);
+}
+
 /// The login is 13 minutes before the full hour.
 #[actix_web::test]
 async fn a_session_shows_only_the_hour_of_its_last_use() {

@@ -4,6 +4,7 @@
 use crate::{
     app::{Answer, PASSWORD, Pair, TestApp, app, without_docs},
     authorisation::rows,
+    document::response,
 };
 use actix_web::http::Method;
 use api_http::openapi;
@@ -173,7 +174,7 @@ fn the_document_lists_the_challenge_on_exactly_the_routes_that_may_send_it() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     for row in rows() {
         let operation = &document["paths"][row.path][row.method.to_lowercase()];
-        let described = operation["responses"]["401"]["description"].as_str();
+        let described = response(&document, operation, "401")["description"].as_str();
         let is_listed = described.is_some_and(|text| text.contains(CODE));
         let is_sent = row.cells.contains(&("stale", 401));
         assert_eq!(is_listed, is_sent, "{} {}: {described:?}", row.method, row.path);

@@ -12,11 +12,14 @@ const SERVICE: &str = "https://auth.example.com";
 const PAGE: &str = "https://app.example.com";
 const OTHER: &str = "https://evil.example";
 
-fn start() -> Server {
-    let place = Place::new()
+fn place() -> Place {
+    Place::new()
         .with("TOKENS__ISSUER", SERVICE)
-        .with("CORS__ORIGINS", &format!("http://localhost:5173,{PAGE}"));
-    place.start()
+        .with("CORS__ORIGINS", &format!("http://localhost:5173,{PAGE}"))
+}
+
+fn start() -> Server {
+    place().start()
 }
 
 /// A request that a browser sends for a page of `origin`, on the same site as the service or not.
@@ -107,6 +110,34 @@ async fn a_page_in_the_settings_logs_in_refreshes_and_logs_out_by_cookie() {
     let late = from_page(late, PAGE, "same-site").send().await;
     assert_eq!((late.status, late.code()), (401, "session_revoked"));
     assert_eq!(cookies(&late), ["", ""]);
+}
+
+/// Each tab refreshes with the cookie that the previous one received. Then the requests arrive that
+/// were sent with earlier cookies, in any order, and at any replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn staggered_tabs_share_one_cookie() {
+    let server = place().with("TOKENS__REFRESH_GRACE", "1m").start();
+    let client = server.client();
+    let refresh = async |token: &str| {
+        let call = posting(&client, "/refresh", token);
+        pair_in(&from_page(call, PAGE, "same-site").send().await)
+    };
+    for (login, tabs) in [("alice", 3), ("bob", 10)] {
+        let mut sent = vec![log_in(&client, login).await.refresh];
+        for _ in 1..tabs {
+            let newest = &sent[sent.len() - 1];
+            let next = refresh(newest).await.refresh;
+            sent.push(next);
+        }
+        let current = sent.pop().expect("there are tabs");
+        for token in sent.iter().chain(sent.iter().rev()) {
+            let late = refresh(token).await;
+            assert_eq!(late.refresh, current, "{tabs} tabs");
+            assert_eq!(client.me_code(&late.access).await, "accepted");
+        }
+        let next = refresh(&current).await;
+        assert_ne!(next.refresh, current);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -474,6 +474,44 @@ fn the_effective_settings_are_shown_without_secrets() {
     );
 }
 
+/// Returns the codes of the warnings in a log, sorted.
+fn warning_codes<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let warnings = events.filter(|event| event["level"] == "WARN");
+    let codes = warnings.filter_map(|event| event["code"].as_str().map(str::to_owned));
+    let mut codes: Vec<_> = codes.collect();
+    codes.sort_unstable();
+    codes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_are_probably_mistakes_cause_warnings_at_the_check_and_at_the_start() {
+    let place = Place::new()
+        .with("CORS__ORIGINS", "https://app.example.com")
+        .with("COOKIES__PATH_PREFIX", "/auth")
+        .with("TOKENS__REFRESH_GRACE", "0s");
+    let codes = [
+        "cookie_path_mismatch",
+        "issuer_not_public",
+        "refresh_grace_missing",
+    ];
+    let checked = place.run(&["config", "check", "--json"], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert_eq!(warning_codes(checked.stderr.lines()), codes, "{}", checked.stderr);
+    let listed: Value = serde_json::from_str(&checked.stdout).expect("the output is JSON only");
+    assert!(listed.is_array());
+    let other = place.run(&["keys", "list"], "");
+    assert_eq!(warning_codes(other.stderr.lines()), [""; 0], "{}", other.stderr);
+
+    let server = place.start();
+    let each: Vec<_> = codes
+        .iter()
+        .flat_map(|code| vec![*code; server.replicas()])
+        .collect();
+    let log = server.terminate().log;
+    assert_eq!(warning_codes(log.iter().map(String::as_str)), each, "{log:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_health_check_reports_readiness_by_exit_code() {
     let server = Server::start();

@@ -7,6 +7,7 @@ use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;
+mod crashed_server;
 mod database_file;
 mod raw;
 mod repository;

@@ -95,6 +95,64 @@ async fn a_304_ends_with_its_head_and_keeps_the_connection() {
     );
 }
 
+/// HTTP/1.0 has no chunks (RFC 9112, section 6.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_to_http_1_0_have_a_length_and_no_chunks() {
+    let server = Server::start();
+    let preflight = "Origin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\n";
+    for (request, headers, status) in [
+        ("OPTIONS /.well-known/jwks.json", preflight, 200),
+        ("GET /.well-known/jwks.json", "", 200),
+        ("GET /.well-known/jwks.json", "If-None-Match: *\r\n", 304),
+        ("GET /health/ready", "", 200),
+        ("GET /docs/swagger-ui-bundle.js", "", 200),
+        ("GET /openapi.json", "", 200),
+        ("GET /", "", 307),
+        ("GET /me", "", 401),
+        ("GET /nothing", "", 404),
+        ("PUT /login", "", 405),
+        ("POST /login", "Content-Length: 0\r\n", 415),
+    ] {
+        let mut stream = connect(server.address());
+        let request = format!("{request} HTTP/1.0\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("a reader");
+        let mut answer = Vec::new();
+        stream
+            .read_to_end(&mut answer)
+            .expect("the server closes the connection");
+        let length = answer.windows(4).position(|end| end == b"\r\n\r\n");
+        let (head, body) = answer.split_at(length.expect("a head") + 4);
+        let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+        assert!(
+            head.starts_with(&format!("http/1.0 {status} ")),
+            "{request}: {head}"
+        );
+        assert!(!head.contains("transfer-encoding"), "{request}: {head}");
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let expected = (status != 304).then(|| body.len().to_string());
+        assert_eq!(length, expected.as_deref(), "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_ends_with_its_head_and_keeps_the_connection() {
+    let server = Server::start();
+    let preflight = "OPTIONS /.well-known/jwks.json HTTP/1.1\r\nHost: test\r\nOrigin: https://app.example.com\r\n\
+                     Access-Control-Request-Method: GET\r\n\r\n";
+    let requests = format!("{preflight}{preflight}{GET_LIVE}Connection: close\r\n\r\n");
+    let mut stream = connect(server.address());
+    stream.write_all(requests.as_bytes()).expect("a reader");
+    let answers = read_all(&mut stream);
+    assert_eq!(statuses(&answers), [200, 200, 200]);
+    let (first, rest) = answers.split_once("\r\n\r\n").expect("a head");
+    assert!(rest.starts_with("HTTP/1.1 200 "), "{answers}");
+    let head = first.to_ascii_lowercase();
+    assert!(head.contains("\r\ncontent-length: 0\r\n"), "{head}");
+    assert!(!head.contains("transfer-encoding"), "{head}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_refused_and_the_server_keeps_running() {
     let server = Server::start();

@@ -7,8 +7,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Records that the token before a session's current one was presented again: one event for each
-/// rotation, however often and at however many replicas its token is replayed.
+/// Records that a token before a session's current one was presented again: one event for each
+/// rotation, however often and at however many replicas tokens are replayed until the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordReplay {
     pub session: SessionId,

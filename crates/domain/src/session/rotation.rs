@@ -1,8 +1,8 @@
 //! Rotation of refresh tokens: how a presented token is classified, and the step that follows.
 
 use super::{
-    Generation, Lifetime, Liveness, OriginFingerprint, OriginLikeness, SecretDigest, SessionId, SessionRules,
-    StoredSession,
+    Burst, Generation, Lifetime, Liveness, OriginFingerprint, OriginLikeness, SecretDigest, SessionId,
+    SessionRules, StoredSession, burst::is_within,
 };
 use crate::user::UserStatus;
 use chrono::{DateTime, Duration, Utc};
@@ -12,13 +12,14 @@ use chrono::{DateTime, Duration, Utc};
 pub enum Presented {
     /// The current generation: rotate it.
     Current,
-    /// The previous generation, whose successor was issued within the grace period, is unused, and
-    /// may be the presenting client's own. Return the same successor again.
+    /// An earlier generation that was replaced within the grace window, and may be the presenting
+    /// client's own. Return the current token, which was issued already.
     Repeated {
+        /// The current generation.
         successor: Generation,
         origin: OriginLikeness,
     },
-    /// Any older generation, or the previous one from a foreign origin: the token was copied.
+    /// Any other generation, or an earlier one from a foreign origin: the token was copied.
     Reused,
     /// The session was ended, or its user is disabled.
     Ended,
@@ -33,7 +34,7 @@ pub struct LastRotation {
     pub age: Duration,
     /// The origin of the request that rotated the session; `None` if it was not stored.
     pub origin: Option<OriginFingerprint>,
-    /// Whether the audit log has an event for a replay of the token that was rotated.
+    /// Whether the audit log has an event for a replay of an earlier token since the rotation.
     pub replay_recorded: bool,
 }
 
@@ -49,6 +50,8 @@ pub struct Rotation {
     /// earlier.
     pub idle_until: DateTime<Utc>,
     pub origin: OriginFingerprint,
+    /// The grace window, which separates a [`Burst`] from the next.
+    pub grace: Duration,
 }
 
 impl Rotation {
@@ -71,6 +74,7 @@ impl Rotation {
             at: now,
             idle_until: now + rules.idle_ttl,
             origin,
+            grace: rules.grace,
         })
     }
 }
@@ -98,16 +102,14 @@ impl StoredSession {
         origin: &OriginFingerprint,
         rules: &SessionRules,
     ) -> Presented {
-        let successor = generation.next();
         if generation == self.generation {
             // A session expires after `u32::MAX` refreshes.
-            return successor.map_or(Presented::Expired, |_| Presented::Current);
+            return generation
+                .next()
+                .map_or(Presented::Expired, |_| Presented::Current);
         }
         let likeness = self.last_rotation.likeness_of(origin);
-        if successor == Some(self.generation)
-            && self.last_rotation.is_within(rules.grace)
-            && !likeness.is_foreign()
-        {
+        if self.was_replaced_within(rules.grace, generation) && !likeness.is_foreign() {
             Presented::Repeated {
                 successor: self.generation,
                 origin: likeness,
@@ -117,23 +119,32 @@ impl StoredSession {
         }
     }
 
+    /// Returns whether the session shows that `generation` was replaced less than `grace` ago: by
+    /// its last rotation, or by its last burst.
+    fn was_replaced_within(&self, grace: Duration, generation: Generation) -> bool {
+        let by_last = generation.next() == Some(self.generation) && is_within(self.last_rotation.age, grace);
+        let is_covered = || self.burst.is_some_and(|burst| burst.covers(generation, grace));
+        by_last || (generation < self.generation && is_covered())
+    }
+
     /// Returns this session as it was read, for a request that had arrived `waited` earlier. Time
     /// that a request spends waiting for storage does not count against its client.
     #[must_use]
     pub fn for_arrival(self, waited: Duration) -> Self {
-        let age = self.last_rotation.age - waited.max(Duration::zero());
+        let waited = waited.max(Duration::zero());
         Self {
             last_rotation: LastRotation {
-                age,
+                age: self.last_rotation.age - waited,
                 ..self.last_rotation
             },
+            burst: self.burst.map(|burst| burst.before(waited)),
             ..self
         }
     }
 
-    /// Returns this session after `rotation`. Its lifetime and the time of the last check of the
-    /// password are as of the rotation, so that a session opened under a clock that was ahead ends
-    /// in time, and its check does not suffice for longer than others.
+    /// Returns this session, as read at the time of `rotation`, after it. Its lifetime and the time
+    /// of the last check of the password are as of the rotation, so that a session opened under a
+    /// clock that was ahead ends in time, and its check does not suffice for longer than others.
     #[must_use]
     pub fn rotated(self, rotation: &Rotation) -> Self {
         let lifetime = self.lifetime.as_of(rotation.at);
@@ -144,6 +155,7 @@ impl StoredSession {
                 origin: Some(rotation.origin),
                 replay_recorded: false,
             },
+            burst: Some(Burst::of_rotation(self.burst, rotation.from, rotation.grace)),
             authenticated_at: self.authenticated_at.min(rotation.at),
             lifetime: Lifetime {
                 idle_expires_at: lifetime.expires_at.min(rotation.idle_until),
@@ -160,12 +172,6 @@ impl LastRotation {
     pub fn likeness_of(&self, origin: &OriginFingerprint) -> OriginLikeness {
         self.origin
             .map_or(OriginLikeness::UNKNOWN, |stored| stored.compare(origin))
-    }
-
-    /// Returns whether this rotation is less than `grace` away. A clock that was set back, or a
-    /// rotation by a replica of an earlier version whose clock is ahead, moves it to the future.
-    fn is_within(&self, grace: Duration) -> bool {
-        self.age.abs() < grace
     }
 }
 
@@ -207,7 +213,7 @@ mod tests {
     }
 
     impl StoredSession {
-        /// Returns the session with a last rotation of this age.
+        /// Returns the session with a last rotation and a burst of this age.
         fn aged(self, age: Duration) -> Self {
             let last_rotation = LastRotation {
                 age,
@@ -215,12 +221,31 @@ mod tests {
             };
             Self {
                 last_rotation,
+                burst: self.burst.map(|burst| Burst { age, ..burst }),
+                ..self
+            }
+        }
+
+        /// Returns the session as it is read this much later.
+        fn later(self, time: Duration) -> Self {
+            let last_rotation = LastRotation {
+                age: self.last_rotation.age + time,
+                ..self.last_rotation
+            };
+            let burst = self.burst.map(|burst| Burst {
+                age: burst.age + time,
+                ..burst
+            });
+            Self {
+                last_rotation,
+                burst,
                 ..self
             }
         }
     }
 
-    /// A session opened at second 0, last refreshed by [`owner`] at second 50, at generation 5.
+    /// A session opened at second 0, last refreshed by [`owner`] at second 50, at generation 5. Its
+    /// burst has this one rotation.
     fn session() -> StoredSession {
         StoredSession {
             id: SessionId(Uuid::nil()),
@@ -237,6 +262,10 @@ mod tests {
                 origin: Some(owner()),
                 replay_recorded: false,
             },
+            burst: Some(Burst {
+                from: Generation(4),
+                age: Duration::zero(),
+            }),
             authenticated_at: at(30),
             holder: Holder {
                 user: UserId(Uuid::nil()),
@@ -282,6 +311,82 @@ mod tests {
         ] {
             let presented = session_at(at(now)).present(Generation(generation), &owner(), at(now), &RULES);
             assert_eq!(kind(presented), expected, "generation {generation} at {now}");
+        }
+    }
+
+    /// [`session`], rotated from generation 2 by a burst that began at this age, and last at this.
+    fn in_burst(burst: Duration, last: Duration) -> StoredSession {
+        StoredSession {
+            burst: Some(Burst {
+                from: Generation(2),
+                age: burst,
+            }),
+            ..session().aged(last)
+        }
+    }
+
+    #[test]
+    fn the_tokens_of_a_burst_are_repeated_until_it_is_as_old_as_the_window() {
+        for (generation, burst, last, expected) in [
+            (2, 3, 1, "repeated"),
+            (3, 3, 1, "repeated"),
+            (4, 3, 1, "repeated"),
+            (1, 3, 1, "reused"),
+            (0, 3, 1, "reused"),
+            (6, 3, 1, "reused"),
+            (u32::MAX, 3, 1, "reused"),
+            (5, 3, 1, "current"),
+            (2, 9, 9, "repeated"),
+            // The previous token has a window of its own.
+            (2, 10, 1, "reused"),
+            (3, 10, 1, "reused"),
+            (4, 10, 1, "repeated"),
+            (4, 19, 10, "reused"),
+            // A replica of an earlier version rotated last: the burst is older than its rotation.
+            (4, 60, 1, "repeated"),
+            (3, 60, 1, "reused"),
+            // The request arrived before the burst began, or the clock was set back.
+            (2, -1, -3, "repeated"),
+            (2, -9, -9, "repeated"),
+            (2, -10, -10, "reused"),
+        ] {
+            let session = in_burst(Duration::seconds(burst), Duration::seconds(last));
+            let presented = session.present(Generation(generation), &owner(), at(60), &RULES);
+            let case = format!("generation {generation}, burst {burst} s ago, last {last} s ago");
+            assert_eq!(kind(presented), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_burst_gets_the_current_one_unless_it_comes_from_elsewhere() {
+        let burst = in_burst(Duration::seconds(3), Duration::seconds(1));
+        let same_agent = origin("198.51.100.7", "app/1");
+        let expected = Presented::Repeated {
+            successor: Generation(5),
+            origin: OriginLikeness {
+                network: Likeness::Different,
+                user_agent: Likeness::Same,
+            },
+        };
+        assert_eq!(
+            burst.present(Generation(2), &same_agent, at(60), &RULES),
+            expected
+        );
+        let elsewhere = origin("198.51.100.7", "thief");
+        let presented = burst.present(Generation(2), &elsewhere, at(60), &RULES);
+        assert_eq!(presented, Presented::Reused);
+    }
+
+    /// Only servers of an earlier version have rotated the session.
+    #[test]
+    fn without_a_burst_only_the_previous_token_is_repeated() {
+        let unknown = StoredSession {
+            burst: None,
+            ..session()
+        };
+        for (generation, expected) in [(4, "repeated"), (3, "reused"), (0, "reused")] {
+            let presented = unknown.present(Generation(generation), &owner(), at(50), &RULES);
+            assert_eq!(kind(presented), expected, "generation {generation}");
         }
     }
 
@@ -378,15 +483,30 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_continues_the_burst_of_the_session_or_begins_one() {
+        let rotation = step(Generation(5), at(60)).expect("a successor");
+        for (age, from) in [(3, 2), (9, 2), (10, 5), (-1, 5)] {
+            let age = Duration::seconds(age);
+            let rotated = in_burst(age, Duration::zero()).rotated(&rotation);
+            let began = Burst {
+                from: Generation(from),
+                age: if from == 2 { age } else { Duration::zero() },
+            };
+            assert_eq!(rotated.burst, Some(began), "{age}");
+        }
+    }
+
+    #[test]
     fn without_a_grace_period_no_token_is_repeated() {
         let strict = SessionRules {
             grace: Duration::zero(),
             ..RULES
         };
-        assert_eq!(
-            session().present(Generation(4), &owner(), at(50), &strict),
-            Presented::Reused
-        );
+        let burst = in_burst(Duration::zero(), Duration::zero());
+        for generation in 0..5 {
+            let presented = burst.present(Generation(generation), &owner(), at(50), &strict);
+            assert_eq!(presented, Presented::Reused);
+        }
     }
 
     #[test]
@@ -468,34 +588,38 @@ mod tests {
     /// Client actions: wait this many seconds, then present the generation this far behind the
     /// newest.
     fn steps() -> impl Strategy<Value = Vec<(i64, u32)>> {
-        proptest::collection::vec((0_i64..40, 0_u32..4), 1..60)
+        let waits = prop_oneof![0_i64..4, 0_i64..40];
+        proptest::collection::vec((waits, 0_u32..4), 1..60)
     }
 
     proptest! {
-        /// At any time at most one token can be rotated and only its parent can be repeated; after
-        /// reuse or an end, no token is accepted again.
+        /// At any time at most one token can be rotated, and only tokens that were replaced within
+        /// the window can be repeated; after reuse or an end, no token is accepted again.
         #[test]
         fn a_token_family_has_at_most_one_current_token(steps in steps()) {
-            let mut session = StoredSession { generation: Generation::FIRST, ..session() };
-            let mut rotated_at = at(0);
+            let mut session = StoredSession { generation: Generation::FIRST, burst: None, ..session() };
+            let mut replaced_at = Vec::new();
             let mut now = at(0);
             let mut dead = false;
             for (wait, behind) in steps {
-                now += Duration::seconds(wait);
+                let wait = Duration::seconds(wait);
+                now += wait;
+                session = session.later(wait);
                 let Some(generation) = session.generation.0.checked_sub(behind).map(Generation) else { continue };
                 let before = session.generation;
-                session = session.aged(now - rotated_at);
                 match session.present(generation, &owner(), now, &RULES) {
                     Presented::Current => {
                         prop_assert!(!dead && behind == 0);
                         let rotation = step(generation, now).expect("the generation has a successor");
                         prop_assert_eq!(rotation.to, Generation(before.0 + 1));
                         session = session.rotated(&rotation);
-                        rotated_at = now;
+                        replaced_at.push(now);
                         prop_assert!(session.lifetime.idle_expires_at <= session.lifetime.expires_at);
                     }
                     Presented::Repeated { successor, .. } => {
-                        prop_assert!(!dead && behind == 1 && now - rotated_at < RULES.grace);
+                        prop_assert!(!dead && behind >= 1);
+                        let replaced = replaced_at[replaced_at.len() - behind as usize];
+                        prop_assert!(now - replaced < RULES.grace);
                         prop_assert_eq!(successor, before);
                     }
                     Presented::Reused => {
@@ -507,6 +631,120 @@ mod tests {
                     Presented::Expired => {
                         prop_assert!(now >= session.lifetime.idle_expires_at);
                         dead = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What happens to a session after some milliseconds.
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Read,
+        /// A rotation by a replica whose window has this many seconds.
+        Rotation {
+            grace: i64,
+        },
+        /// A rotation by a replica of an earlier version, which does not store the burst.
+        RotationByEarlierVersion,
+    }
+
+    /// A session, next to a record of when each of its generations was replaced.
+    struct Recorded {
+        session: StoredSession,
+        replaced_at: Vec<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    }
+
+    impl Recorded {
+        fn new() -> Self {
+            Self {
+                session: StoredSession {
+                    generation: Generation::FIRST,
+                    burst: None,
+                    ..session()
+                },
+                replaced_at: Vec::new(),
+                now: at(0),
+            }
+        }
+
+        fn after(mut self, wait: Duration, event: Event) -> Self {
+            self.now += wait;
+            let session = self.session.later(wait);
+            let rotation = step(session.generation, self.now).expect("a successor");
+            self.session = match event {
+                Event::Read => return Self { session, ..self },
+                Event::Rotation { grace } => session.rotated(&Rotation {
+                    grace: Duration::seconds(grace),
+                    ..rotation
+                }),
+                Event::RotationByEarlierVersion => {
+                    let burst = session.burst;
+                    StoredSession {
+                        burst,
+                        ..session.rotated(&rotation)
+                    }
+                }
+            };
+            self.replaced_at.push(self.now);
+            self
+        }
+
+        fn is_repeated(&self, generation: usize) -> bool {
+            let generation = Generation(u32::try_from(generation).expect("few generations"));
+            let presented = self.session.classify(generation, &owner(), &RULES);
+            matches!(presented, Presented::Repeated { .. })
+        }
+
+        /// Returns when the first rotation took place after the last pause of at least the window.
+        fn began_at(&self) -> Option<DateTime<Utc>> {
+            let pairs = self.replaced_at.windows(2).rev();
+            let mut pauses = pairs.filter(|pair| pair[1] - pair[0] >= RULES.grace);
+            let after_pause = pauses.next().map(|pair| pair[1]);
+            after_pause.or(self.replaced_at.first().copied())
+        }
+    }
+
+    /// Returns up to 40 events like `event`, each with the time before it.
+    fn events(event: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<(Duration, Event)>> {
+        let waits = prop_oneof![5 => 0_i64..4_000, 1 => 8_000_i64..12_000, 1 => 0_i64..40_000];
+        proptest::collection::vec((waits.prop_map(Duration::milliseconds), event), 1..40)
+    }
+
+    proptest! {
+        /// Replicas of an earlier version, and with other windows, may rotate the session as well.
+        #[test]
+        fn no_token_is_repeated_that_was_replaced_longer_ago_than_the_window(
+            events in events(prop_oneof![
+                Just(Event::Read),
+                (0_i64..30).prop_map(|grace| Event::Rotation { grace }),
+                Just(Event::RotationByEarlierVersion),
+            ]),
+        ) {
+            let mut recorded = Recorded::new();
+            for (wait, event) in events {
+                recorded = recorded.after(wait, event);
+                for (generation, replaced_at) in recorded.replaced_at.iter().enumerate() {
+                    let recently = recorded.now - *replaced_at < RULES.grace;
+                    prop_assert!(recently || !recorded.is_repeated(generation), "generation {generation}");
+                }
+            }
+        }
+
+        #[test]
+        fn every_token_that_was_replaced_within_the_window_is_repeated_if_the_rotations_began_within_it(
+            events in events(prop_oneof![Just(Event::Read), Just(Event::Rotation { grace: 10 })]),
+        ) {
+            let mut recorded = Recorded::new();
+            for (wait, event) in events {
+                recorded = recorded.after(wait, event);
+                let is_short = recorded.began_at().is_some_and(|began| recorded.now - began < RULES.grace);
+                for (generation, replaced_at) in recorded.replaced_at.iter().enumerate() {
+                    let recently = recorded.now - *replaced_at < RULES.grace;
+                    let is_last = generation + 1 == recorded.replaced_at.len();
+                    if recently && (is_short || is_last) {
+                        prop_assert!(recorded.is_repeated(generation), "generation {generation}");
                     }
                 }
             }

@@ -7,9 +7,9 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-/// Records that the token before the current one of `session` was presented again, from an origin
-/// that compares to that of the rotation as `likeness` states. Writes nothing if `session` shows
-/// that a replay of its last rotation is recorded already.
+/// Records that a token before the current one of `session` was presented again, from an origin
+/// that compares to that of the last rotation as `likeness` states. Writes nothing if `session`
+/// shows that a replay since its last rotation is recorded already.
 pub(crate) async fn record_replay(
     accounts: &dyn Accounts,
     session: &StoredSession,

@@ -142,6 +142,7 @@ mod tests {
         fixtures::{EPOCH, SESSION, USER, audit_context, now, origin, snapshot_with, stored_session, user},
         ports::{MockAccounts, MockSessionSnapshots, MockSessions, MockTokenVerifier},
         role::Permissions,
+        session::{Burst, Generation},
         token::{AccessClaims, SignatureRefused, SignedToken},
         use_cases::fixtures::{
             accounts_with, clock, expect_change, forged, mac, session_rules, token, token_rules,
@@ -352,6 +353,39 @@ mod tests {
             });
             let done = over(accounts, sessions)
                 .execute(token(4).expose(), false, origin)
+                .await;
+            match reason {
+                EndReason::LoggedOut => assert!(done.is_ok()),
+                _ => assert!(matches!(done, Err(LogOutError::RefreshTokenReused))),
+            }
+        }
+    }
+
+    /// Three tabs rotated the session from generation 3 to 5, and the first of them logs out.
+    #[tokio::test]
+    async fn a_token_of_a_burst_logs_out_within_the_window() {
+        let grace = session_rules().grace;
+        for (age, reason) in [
+            (Duration::seconds(2), EndReason::LoggedOut),
+            (grace, EndReason::RefreshTokenReused),
+        ] {
+            let mut accounts = MockAccounts::new();
+            expect_change(&mut accounts, live(), move |executed| {
+                let change = executed.decided.expect("the rules allow the change");
+                assert_eq!(change.end_sessions.map(|(_, reason)| reason), Some(reason));
+            });
+            let mut sessions = MockSessions::new();
+            sessions.expect_find().returning(move |_, _| {
+                let mut session = stored_session();
+                session.last_rotation.age = Duration::seconds(1);
+                session.burst = Some(Burst {
+                    from: Generation(3),
+                    age,
+                });
+                Ok(Some(session))
+            });
+            let done = over(accounts, sessions)
+                .execute(token(3).expose(), false, origin())
                 .await;
             match reason {
                 EndReason::LoggedOut => assert!(done.is_ok()),

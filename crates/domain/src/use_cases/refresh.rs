@@ -124,7 +124,7 @@ mod tests {
         fixtures::{SECRET, SESSION, now, origin, roles, stored_session},
         ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
-        session::{EndReason, Generation, LastRotation},
+        session::{Burst, EndReason, Generation, LastRotation},
         use_cases::fixtures::{
             accounts_with, clock, expect_change, forged, issue_tokens, mac, session_rules, token,
             with_another_secret,
@@ -212,6 +212,7 @@ mod tests {
                             at: now(),
                             idle_until: now() + session_rules().idle_ttl,
                             origin: OriginFingerprint::of(&origin()),
+                            grace: session_rules().grace,
                         }
                 })
                 .once()
@@ -355,6 +356,69 @@ mod tests {
             refresh.execute(&token(4), elsewhere()).await,
             Err(RefreshError::Reused)
         ));
+    }
+
+    /// [`stored_session`] at generation 5, which three tabs rotated from generation 3: the first at
+    /// this age, the last one second ago.
+    fn rotated_by_tabs(age: Duration, replay_recorded: bool) -> StoredSession {
+        StoredSession {
+            burst: Some(Burst {
+                from: Generation(3),
+                age,
+            }),
+            ..rotated(Duration::seconds(1), replay_recorded)
+        }
+    }
+
+    /// Storage of accounts in which the session is ended as reused.
+    fn ending_as_reused() -> MockAccounts {
+        let mut accounts = MockAccounts::new();
+        expect_change(&mut accounts, live(), |executed| {
+            let change = executed.decided.expect("the rules allow the change");
+            let sessions = EndSessionsOf::Sessions(vec![SESSION]);
+            assert_eq!(
+                change.end_sessions,
+                Some((sessions, EndReason::RefreshTokenReused))
+            );
+        });
+        accounts
+    }
+
+    #[tokio::test]
+    async fn tabs_that_present_the_first_token_of_a_burst_get_the_current_one() {
+        let rotating = over(|sessions| {
+            sessions
+                .expect_rotate()
+                .return_once(|rotation| Ok(Rotated::Done(at_generation(4).rotated(&rotation))));
+        });
+        let current = rotating.execute(&token(4), origin()).await;
+        let current = current.expect("tokens are issued").refresh_token;
+        for (accounts, replay_recorded) in [(accounts_with(live()), false), (MockAccounts::new(), true)] {
+            let found = rotated_by_tabs(Duration::seconds(2), replay_recorded);
+            let pair = lost_over(accounts, found).execute(&token(3), origin()).await;
+            let pair = pair.expect("tokens are issued");
+            assert_eq!(pair.refresh_token.expose(), current.expose());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_token_of_a_burst_ends_the_session_after_the_window() {
+        let grace = session_rules().grace;
+        let refresh = lost_over(ending_as_reused(), rotated_by_tabs(grace, true));
+        let refused = refresh.execute(&token(3), origin()).await;
+        assert!(matches!(refused, Err(RefreshError::Reused)));
+        let last = lost(rotated_by_tabs(grace, true))
+            .execute(&token(4), origin())
+            .await;
+        assert_eq!(generation_of(&last.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn the_first_token_of_a_burst_ends_the_session_from_elsewhere() {
+        let found = rotated_by_tabs(Duration::seconds(2), true);
+        let refresh = lost_over(ending_as_reused(), found);
+        let refused = refresh.execute(&token(3), elsewhere()).await;
+        assert!(matches!(refused, Err(RefreshError::Reused)));
     }
 
     /// The session is read three seconds after the request arrived, and the response takes two.

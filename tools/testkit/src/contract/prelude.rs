@@ -15,7 +15,7 @@ pub(super) use domain::{
     password::PasswordHash,
     role::{Permissions, Role, RoleName, built_in},
     session::{
-        EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
+        Burst, EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
         OriginLikeness, Rotation, SessionId, StoredSession,
     },
     token::TokenIdentity,

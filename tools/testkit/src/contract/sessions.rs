@@ -15,6 +15,9 @@ contract! {
         a_rotation_from_another_generation_or_with_another_secret_is_lost,
         a_rotation_stores_its_origin,
         the_age_of_a_rotation_is_measured_by_one_clock,
+        a_rotation_belongs_to_the_burst_that_began_within_its_window,
+        a_rotation_without_a_window_begins_a_burst,
+        the_age_of_a_burst_is_measured_by_the_clock_of_its_rotations,
         a_rotation_never_outlives_the_session,
         a_session_opened_under_a_clock_ahead_counts_as_opened_at_the_rotation,
         a_session_rotates_until_it_ends_or_expires,
@@ -128,6 +131,69 @@ async fn the_age_of_a_rotation_is_measured_by_one_clock(storage: &CoreStorage) {
     assert!(
         Duration::zero() <= age && age < Duration::hours(1),
         "the session was rotated at second 10 and read at second 13, but its age is {age}"
+    );
+}
+
+/// Returns the rotation of `session` from `generation` at `second`, with a window that outlasts the
+/// test.
+fn in_long_window(session: &NewSession, generation: u32, second: i64) -> Rotation {
+    Rotation {
+        grace: Duration::hours(1),
+        ..rotation(session, generation, at(second))
+    }
+}
+
+/// Returns a burst of age zero.
+fn burst_from(generation: u32) -> Burst {
+    Burst {
+        from: Generation(generation),
+        age: Duration::zero(),
+    }
+}
+
+async fn a_rotation_belongs_to_the_burst_that_began_within_its_window(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let other = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    assert_eq!(found(storage, session.id).await.burst, None);
+    for generation in 0..4 {
+        let rotation = in_long_window(&session, generation, 10 + i64::from(generation));
+        let expected = found(storage, session.id).await.rotated(&rotation);
+        assert_eq!(expected.burst, Some(burst_from(0)));
+        let rotated = without_ages(assert_rotates(storage, rotation).await);
+        assert_eq!(rotated, expected);
+        assert_eq!(found(storage, session.id).await, rotated);
+    }
+    assert_eq!(found(storage, other.id).await.burst, None);
+}
+
+async fn a_rotation_without_a_window_begins_a_burst(storage: &CoreStorage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    assert_rotates(storage, in_long_window(&session, 0, 10)).await;
+    assert_rotates(storage, in_long_window(&session, 1, 10)).await;
+    let rotated = assert_rotates(storage, rotation(&session, 2, at(10))).await;
+    assert_eq!(rotated.burst, Some(burst_from(2)), "it begins with the rotation");
+    assert_eq!(found(storage, session.id).await.burst, Some(burst_from(2)));
+    let last = assert_rotates(storage, in_long_window(&session, 3, 11)).await;
+    assert_eq!(without_ages(last).burst, Some(burst_from(2)));
+}
+
+/// The fixtures are far from the time of any other clock, so that mixing clocks shows.
+async fn the_age_of_a_burst_is_measured_by_the_clock_of_its_rotations(storage: &CoreStorage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    assert_rotates(storage, in_long_window(&session, 0, 10)).await;
+    let rotated = assert_rotates(storage, in_long_window(&session, 1, 12)).await;
+    let at_rotation = rotated.burst.expect("the rotation has a burst").age;
+    let read = storage.sessions.find(session.id, at(13)).await;
+    let read = read.expect("storage is available").expect("the session exists");
+    let age = read.burst.expect("the session has a burst").age;
+    assert!(
+        Duration::zero() <= at_rotation && at_rotation <= age && age < Duration::hours(1),
+        "the burst began at second 10; its age is {at_rotation} at second 12, {age} at second 13"
+    );
+    let last = read.last_rotation.age;
+    assert!(
+        last <= age,
+        "the burst began {age} ago, and the last rotation {last} ago"
     );
 }
 

@@ -82,23 +82,24 @@ pub(super) async fn find_user(storage: &CoreStorage, id: UserId) -> Option<User>
     storage.accounts.find(id).await.expect("storage is available")
 }
 
-/// Returns `session` with a last rotation of age zero. The age differs for each read, because
-/// storage may measure it by a clock of its own.
-fn without_age(session: StoredSession) -> StoredSession {
-    let last_rotation = LastRotation {
-        age: Duration::zero(),
-        ..session.last_rotation
-    };
+/// Returns `session` with a last rotation and a burst of age zero. The ages differ for each read,
+/// because storage may measure them by a clock of its own.
+pub(super) fn without_ages(session: StoredSession) -> StoredSession {
+    let age = Duration::zero();
     StoredSession {
-        last_rotation,
+        last_rotation: LastRotation {
+            age,
+            ..session.last_rotation
+        },
+        burst: session.burst.map(|burst| Burst { age, ..burst }),
         ..session
     }
 }
 
-/// Returns a session as [`without_age`] does.
+/// Returns a session as [`without_ages`] does.
 pub(super) async fn find_session(storage: &CoreStorage, id: SessionId) -> Option<StoredSession> {
     let found = storage.sessions.find(id, at(0)).await;
-    found.expect("storage is available").map(without_age)
+    found.expect("storage is available").map(without_ages)
 }
 
 pub(super) async fn find_snapshot(storage: &CoreStorage, id: SessionId) -> Option<SessionSnapshot> {

@@ -32,6 +32,7 @@ impl Sessions for MemoryStorage {
         row.generation = rotated.generation;
         row.last_used_at = rotation.at;
         row.rotated_by = Some(rotation.origin);
+        row.burst = rotated.burst.map(|burst| (burst.from, rotation.at - burst.age));
         row.replay_recorded = false;
         row.authenticated_at = rotated.authenticated_at;
         row.idle_expires_at = rotated.lifetime.idle_expires_at;

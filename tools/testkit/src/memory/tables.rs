@@ -11,8 +11,8 @@ use domain::{
     ports::{AuditSealer, LoginFacts, PlaceQuery},
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
-        EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint, SessionId,
-        SessionSummary, StoredSession,
+        Burst, EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
+        SessionId, SessionSummary, StoredSession,
     },
     user::{Credentials, User, UserId},
 };
@@ -39,6 +39,8 @@ pub(super) struct SessionRow {
     pub(super) last_used_at: DateTime<Utc>,
     pub(super) rotated_by: Option<OriginFingerprint>,
     pub(super) replay_recorded: bool,
+    /// The first generation of the burst, and when it was replaced.
+    pub(super) burst: Option<(Generation, DateTime<Utc>)>,
     pub(super) authenticated_at: DateTime<Utc>,
     pub(super) idle_expires_at: DateTime<Utc>,
     pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
@@ -117,6 +119,10 @@ impl Tables {
                 origin: row.rotated_by,
                 replay_recorded: row.replay_recorded,
             },
+            burst: row.burst.map(|(from, since)| Burst {
+                from,
+                age: now - since,
+            }),
             authenticated_at: row.authenticated_at,
             holder: user.into(),
         })
@@ -158,6 +164,7 @@ impl SessionRow {
             last_used_at: opened.created_at,
             rotated_by: None,
             replay_recorded: false,
+            burst: None,
             authenticated_at: opened.created_at,
             idle_expires_at: opened.idle_expires_at,
             ended: None,

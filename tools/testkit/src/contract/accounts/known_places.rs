@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 cases! { accounts::known_places(CoreStorage):
     the_user_and_the_hash_are_those_of_the_login,
+    an_unknown_login_has_no_facts_wherever_it_sorts,
     a_network_is_known_from_a_login_until_its_time_has_passed,
     a_device_is_known_to_the_account_of_its_session_only,
     a_place_stays_known_only_after_harmless_ends,
@@ -67,6 +68,23 @@ async fn the_user_and_the_hash_are_those_of_the_login(storage: &CoreStorage) {
     let expected = credentials(storage, &alice).await;
     assert_eq!(found.map(|facts| facts.credentials), Some(expected));
     assert!(facts(storage, "bob", in_network(HOME, at(0))).await.is_none());
+}
+
+async fn an_unknown_login_has_no_facts_wherever_it_sorts(storage: &CoreStorage) {
+    assert!(facts(storage, "alice", in_network(HOME, at(0))).await.is_none());
+    let (bob, _) = logged_in(storage, "bob").await;
+    let (dave, _) = logged_in(storage, "dave").await;
+    for user in [&bob, &dave] {
+        opened_from(storage, user, Some(HOME)).await;
+    }
+    for unknown in ["alice", "bobby", "carol", "dav", "erin"] {
+        let found = facts(storage, unknown, in_network(HOME, at(0))).await;
+        assert!(found.is_none(), "{unknown}: {found:?}");
+    }
+    for user in [bob, dave] {
+        let found = facts(storage, user.login.canonical().as_str(), in_network(HOME, at(0))).await;
+        assert_eq!(found.map(|facts| facts.credentials.user.id), Some(user.id));
+    }
 }
 
 async fn a_network_is_known_from_a_login_until_its_time_has_passed(storage: &CoreStorage) {

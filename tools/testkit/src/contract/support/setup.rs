@@ -114,7 +114,8 @@ pub(in crate::contract) fn keeping_sessions(user: UserId, roles: &[&str]) -> Arc
 }
 
 /// Returns the rotation of `session` from `generation` at `at` by [`origin`], which makes the
-/// session valid for 1000 more seconds.
+/// session valid for 1000 more seconds, and begins a burst whatever clock storage uses, because
+/// there is no grace window.
 pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
     Rotation {
         session: session.id,
@@ -124,6 +125,7 @@ pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: D
         at,
         idle_until: at + Duration::seconds(1000),
         origin: OriginFingerprint::of(&origin()),
+        grace: Duration::zero(),
     }
 }
 

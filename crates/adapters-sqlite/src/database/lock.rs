@@ -1,12 +1,14 @@
 //! The lock that allows one server for each file: a second one would miss revocations of the first.
 
-use crate::database::OpenError;
+use super::opening::{OpenError, make_folder_of};
 use std::{
-    ffi::OsString,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
 };
+
+/// Maximum number of symbolic links that lead to a file, as on Linux.
+const MAX_LINKS: usize = 40;
 
 /// The right to serve a database. Released when it is dropped or the process ends for any reason.
 ///
@@ -15,12 +17,13 @@ use std::{
 pub struct ServerLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
 
 impl ServerLock {
-    /// Locks the file `<database>.lock`. Creates the file and its folder if they are missing.
+    /// Locks the file `<database>.lock`. Creates the file and its folder if they are missing. All
+    /// symbolic links to a database have the lock of the file that they lead to.
     ///
     /// # Errors
     /// [`OpenError::Served`] if another server holds the lock, and the errors of files and folders.
     pub fn take(database: &Path) -> Result<Self, OpenError> {
-        crate::database::make_folder_of(database)?;
+        make_folder_of(database)?;
         let path = lock_file_of(database);
         let unwritable = |source| OpenError::Unwritable {
             path: path.clone(),
@@ -51,7 +54,21 @@ fn open_lock_file(path: &Path) -> io::Result<File> {
 }
 
 fn lock_file_of(database: &Path) -> PathBuf {
-    let mut path = OsString::from(database);
+    let mut path = without_links(database).into_os_string();
     path.push(".lock");
     path.into()
+}
+
+/// Returns the file that `path` leads to, which may be missing. SQLite, too, creates its journal
+/// next to that file. Links to folders are not followed: they lead to one lock file in any case.
+fn without_links(path: &Path) -> PathBuf {
+    let mut file = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&file) else {
+            break;
+        };
+        // An absolute target replaces the folder.
+        file = file.parent().unwrap_or(Path::new("")).join(target);
+    }
+    file
 }

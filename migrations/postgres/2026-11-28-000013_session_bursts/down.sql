@@ -1,0 +1,2 @@
+ALTER TABLE sessions DROP COLUMN burst_since;
+ALTER TABLE sessions DROP COLUMN burst_from;
