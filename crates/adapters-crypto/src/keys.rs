@@ -37,6 +37,6 @@ pub use generate::{Generated, generate_first_signing_key, generate_refresh_key, 
 pub use key_file::KeyState;
 pub use key_rules::KeyRules;
 pub use public_key::PublicKey;
-pub use ring::KeyRing;
+pub use ring::{KeyRing, REFRESH_KEY_FILE};
 
 pub(crate) use ring::SigningKey;

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod audit_checkpoints;
+pub mod audit_keys;
 pub mod audit_pages;
 pub mod audit_pending;
 pub mod clock;

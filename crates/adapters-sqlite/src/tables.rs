@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod audit_checkpoints;
+pub mod audit_keys;
 pub mod audit_pages;
 pub mod login_facts;
 pub mod permissions;

@@ -82,14 +82,33 @@ impl Application {
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
         }
-        let ports = wiring::Ports::new(&settings, &database)?;
+        let ports = wiring::Ports::new(&settings, &database, &database.key_trace().await?)?;
+        let started = Self::start(settings, &ports, is_new, metrics).await;
+        if let (Err(_), Some(entry)) = (&started, &ports.replica_entry) {
+            entry.leave().await;
+        }
+        started
+    }
+
+    /// Compares this server with the database and the other replicas, and only then writes.
+    async fn start(
+        settings: Settings,
+        ports: &wiring::Ports,
+        is_new: bool,
+        metrics: Option<Metrics>,
+    ) -> Result<Self, Failure> {
         if let Some(watch) = &ports.clock_watch {
             watch.compare().await;
         }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
-        let use_cases = composition::use_cases(&ports, &settings);
+        let use_cases = composition::use_cases(ports, &settings);
         if is_new {
             ports.audit_keys.begin().await?;
+        }
+        // Before the first event is sealed or written: another audit key would report the pending
+        // events of the other replicas as forged.
+        if let Some(entry) = &ports.replica_entry {
+            entry.join(settings.tokens.allow_mixed_replicas).await?;
         }
         resume_audit_log(&use_cases.administration.resume_audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
@@ -98,19 +117,15 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
-        // Last, so that a start that fails leaves no entry.
-        if let Some(entry) = &ports.replica_entry {
-            entry.join(settings.tokens.allow_mixed_replicas).await?;
-        }
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
             replica_entry: ports.replica_entry.clone(),
-            housekeeping: housekeeping(&ports, &use_cases, &settings),
+            housekeeping: housekeeping(ports, &use_cases, &settings),
             checkpoints: Checkpoints {
                 sign: Arc::clone(&use_cases.administration.sign_checkpoint),
                 replica_entry: ports.replica_entry.clone(),
             },
-            edge: edge(&ports, use_cases, &settings),
+            edge: edge(ports, use_cases, &settings),
             sealing: ports.sealing.clone(),
             settings,
             listener,

@@ -2,9 +2,10 @@
 
 use crate::{
     Failure,
-    audit_keys::AuditKeys,
+    audit_keys::{AuditKeys, KeyUser},
     composition::administration_rules,
     operator_revocations::OperatorRevocations,
+    replica_entry::check_audit_key,
     settings::Settings,
     storage::{Database, DatabasePorts},
     wiring::PasswordPorts,
@@ -32,8 +33,7 @@ impl Operator {
     /// Opens the database and migrates its schema, so that an admin can be created before the first
     /// start of the service.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
-        let database = Database::open(&settings.database).await?;
-        Self::migrated(database, settings, || AuditKeys::load(&settings.keys)).await
+        Self::to_change(Database::open(&settings.database).await?, settings).await
     }
 
     /// Opens a database that a start of the service, or a command that may do so, has created, and
@@ -42,18 +42,35 @@ impl Operator {
     /// # Errors
     /// If there is no database, or the database has no tables of this program.
     pub async fn open_existing(settings: &Settings) -> Result<Self, Failure> {
+        Self::to_change(Self::existing(settings).await?, settings).await
+    }
+
+    /// Opens a database as [`open_existing`](Self::open_existing) does, to accept its audit log.
+    /// The log may have another audit key, and the key is never generated.
+    pub async fn open_to_accept(settings: &Settings) -> Result<Self, Failure> {
+        let audit_keys = AuditKeys::load(&settings.keys)?;
         let database = Self::existing(settings).await?;
-        Self::migrated(database, settings, || AuditKeys::load(&settings.keys)).await
+        database.migrate_up().await?;
+        Self::over(&database, &audit_keys, settings).await
+    }
+
+    /// Opens a database as [`open_existing`](Self::open_existing) does, to verify its audit log. The
+    /// audit key is never generated.
+    pub async fn open_to_verify(settings: &Settings) -> Result<Self, Failure> {
+        let audit_keys = AuditKeys::load(&settings.keys)?;
+        let database = Self::existing(settings).await?;
+        database.migrate_up().await?;
+        audit_keys.check(&settings.keys, &database.key_trace().await?)?;
+        Self::over(&database, &audit_keys, settings).await
     }
 
     /// Opens a database as [`open_existing`](Self::open_existing) does, without the audit key, to
     /// verify the checkpoints that `key` signed. The caller MUST NOT make changes.
-    pub async fn open_to_verify(settings: &Settings, key: CheckpointPublicKey) -> Result<Self, Failure> {
+    pub async fn open_to_verify_with(settings: &Settings, key: CheckpointPublicKey) -> Result<Self, Failure> {
         let database = Self::existing(settings).await?;
-        Self::migrated(database, settings, || {
-            Ok(AuditKeys::to_verify(key, &settings.keys))
-        })
-        .await
+        database.migrate_up().await?;
+        let audit_keys = AuditKeys::to_verify(key, &settings.keys);
+        Self::over(&database, &audit_keys, settings).await
     }
 
     async fn existing(settings: &Settings) -> Result<Database, Failure> {
@@ -63,34 +80,30 @@ impl Operator {
     }
 
     /// Migrates the schema, and loads the audit key only afterwards: a key must not be generated
-    /// for a database that cannot be used.
-    async fn migrated(
-        database: Database,
-        settings: &Settings,
-        audit_keys: impl FnOnce() -> Result<AuditKeys, Failure>,
-    ) -> Result<Self, Failure> {
+    /// for a database that cannot be used, or that was used with another one.
+    async fn to_change(database: Database, settings: &Settings) -> Result<Self, Failure> {
         let is_new = database.is_empty().await?;
         database.migrate_up().await?;
-        let audit_keys = audit_keys()?;
+        let trace = database.key_trace().await?;
+        let audit_keys = AuditKeys::of_database(&settings.keys, &trace, KeyUser::Command)?;
         if is_new {
             audit_keys.begin().await?;
         }
-        let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        let ports = database.ports(&audit_keys);
-        Ok(Self::over(ports, &audit_keys, passwords, settings))
+        Self::over(&database, &audit_keys, settings).await
     }
 
-    fn over(
-        DatabasePorts {
+    /// Builds the use cases, after comparing the audit key with those of running replicas.
+    async fn over(database: &Database, audit_keys: &AuditKeys, settings: &Settings) -> Result<Self, Failure> {
+        let DatabasePorts {
             storage,
             leases,
             replicas,
             ..
-        }: DatabasePorts,
-        audit_keys: &AuditKeys,
-        passwords: PasswordPorts,
-        settings: &Settings,
-    ) -> Self {
+        } = database.ports(audit_keys);
+        if let Some(replicas) = replicas.as_deref().filter(|_| !audit_keys.only_verifies()) {
+            check_audit_key(replicas, &audit_keys.key_id()).await?;
+        }
+        let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
         let audit = audit_keys.ports(&storage);
         let revocations = OperatorRevocations::new(leases, settings.redis.clone());
         let ports = AdministrationPorts {
@@ -108,12 +121,12 @@ impl Operator {
             randomness: Arc::new(OsRandomness),
         };
         let rules = administration_rules(settings);
-        Self {
+        Ok(Self {
             users: storage.users,
             default_roles: rules.default_roles.clone(),
             replicas,
             administration: Administration::new(ports, rules),
-        }
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use domain::{
 };
 use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 /// How long a server counts as running after it stored its entry. One that was killed counts for as
 /// long.
@@ -73,20 +74,16 @@ impl ReplicaEntry {
         let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
             return Ok(());
         };
-        let what = describe(&mismatch);
-        let rejected = rejected_items(mismatch.setting);
-        if may_differ {
+        let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
+        if may_differ && other_audit_key.is_none() {
+            let (what, rejected) = (describe(&mismatch), rejected_items(mismatch.setting));
             tracing::warn!("{what}; each rejects the {rejected} of the other");
             return Ok(());
         }
         self.leave().await;
-        Err(Failure::new(format!(
-            "{what}, so that each would reject the {rejected} of the other: correct it, or stop the other \
-             replicas first (one that was killed counts for {} more seconds); for a change without a \
-             stop, set {}=true",
-            TERM.as_secs(),
-            variable("tokens.allow_mixed_replicas"),
-        )))
+        Err(refusal(
+            &other_audit_key.filter(|_| may_differ).unwrap_or(mismatch),
+        ))
     }
 
     /// Returns whether every running replica authenticates its audit events.
@@ -133,6 +130,40 @@ impl ReplicaEntry {
             );
         }
     }
+}
+
+/// Checks that no running replica has another audit key than `own`: each process would seal the
+/// pending events of the other as forged.
+pub async fn check_audit_key(replicas: &dyn Replicas, own: &str) -> Result<(), Failure> {
+    let running = replicas.others(Uuid::nil()).await;
+    let running = running.map_err(|error| Failure::because("the replicas cannot be compared", error))?;
+    let there = running
+        .into_iter()
+        .find_map(|other| other.audit_key.filter(|key| key != own));
+    there.map_or(Ok(()), |there| {
+        Err(refusal(&Mismatch {
+            setting: SharedSetting::AuditKey,
+            here: own.to_owned(),
+            there,
+        }))
+    })
+}
+
+/// Returns the failure because of `mismatch`, with the remedies. No setting permits two audit keys.
+fn refusal(mismatch: &Mismatch) -> Failure {
+    let (what, rejected) = (describe(mismatch), rejected_items(mismatch.setting));
+    let meanwhile = match mismatch.setting {
+        SharedSetting::AuditKey => String::new(),
+        _ => format!(
+            "; for a change without a stop, set {}=true",
+            variable("tokens.allow_mixed_replicas")
+        ),
+    };
+    Failure::new(format!(
+        "{what}, so that each would reject the {rejected} of the other: correct it, or stop the other replicas first \
+         (one that was killed counts for {} more seconds){meanwhile}",
+        TERM.as_secs(),
+    ))
 }
 
 fn describe(mismatch: &Mismatch) -> String {

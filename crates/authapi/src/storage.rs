@@ -8,7 +8,10 @@ use crate::{
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
+use domain::{
+    audit::KeyTrace,
+    ports::{DatabaseClock, PortError, Replicas, Storage},
+};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::{
@@ -124,6 +127,16 @@ impl Database {
         Ok(!migrations.iter().any(|migration| migration.applied))
     }
 
+    /// Returns which audit key the database was used with. Seals nothing. The schema must be up to
+    /// date.
+    pub async fn key_trace(&self) -> Result<KeyTrace, Failure> {
+        let trace = match self {
+            Self::Sqlite(database) => database.key_trace().await,
+            Self::Postgres(database) => database.key_trace().await,
+        };
+        trace.map_err(|error| Failure::because("the audit log cannot be read", error))
+    }
+
     /// Returns the ports over this database, whose schema must be up to date. `audit_keys` seal the
     /// audit log.
     pub fn ports(&self, audit_keys: &AuditKeys) -> DatabasePorts {
@@ -141,7 +154,7 @@ impl Database {
             }
             Self::Postgres(database) => {
                 let mut storage = PostgresStorage::new(database, sealer);
-                if audit_keys.is_ephemeral() {
+                if audit_keys.only_verifies() {
                     storage = storage.without_sealing();
                 }
                 let storage = Arc::new(storage);

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    audit_keys::AuditKeys,
+    audit_keys::{AuditKeys, KeyUser},
     clock_watch::ClockWatch,
     key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
@@ -22,6 +22,7 @@ use adapters_crypto::{
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl, RedisUse};
 use chrono::TimeDelta;
 use domain::{
+    audit::KeyTrace,
     password::{ContextWords, PasswordPolicy},
     ports::{
         BreachedPasswords, Clock, NoBreachedPasswords, PasswordHasher, PasswordMeter, PublicKeys, Randomness,
@@ -89,9 +90,12 @@ pub struct Ports {
 
 impl Ports {
     /// Loads the keys, generating missing ones if allowed, and starts the hash threads.
-    pub fn new(settings: &Settings, database: &Database) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// If the database with `trace` was used with another audit key, or the settings are unusable.
+    pub fn new(settings: &Settings, database: &Database, trace: &KeyTrace) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
-        let audit_keys = AuditKeys::load(&settings.keys)?;
+        let audit_keys = AuditKeys::of_database(&settings.keys, trace, KeyUser::Server)?;
         let database = database.ports(&audit_keys);
         let mac = HmacRefreshMac::new(keys.refresh_key());
         let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id());

@@ -6,6 +6,7 @@ mod checkpoint;
 mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod key_trace;
 mod mac;
 mod pending;
 mod row;
@@ -18,6 +19,7 @@ pub use checkpoint::{
     CHECKPOINT_ORIGIN, InvalidCheckpoint, NoteSignature, SignedCheckpoint, StoredCheckpoint,
 };
 pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
+pub use key_trace::{KeyTrace, OtherAuditKey};
 pub use mac::{AuditKeyId, AuditMac, Authenticity};
 pub use pending::{Backlog, PendingEvent, SealedBatch, seal_pending};
 pub use row::{AuditRow, BrokenRow};

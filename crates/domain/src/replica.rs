@@ -105,13 +105,23 @@ impl ReplicaSettings {
         let accepted = self.accepted_keys.contains(&other.signing_key)
             && other.accepted_keys.contains(&self.signing_key);
         let keys = (SharedSetting::SigningKeys, &self.signing_key, &other.signing_key);
-        let audit_keys = self.audit_key.as_ref().zip(other.audit_key.as_ref());
-        let audit_keys = audit_keys
-            .filter(|(here, there)| here != there)
-            .map(|(here, there)| (SharedSetting::AuditKey, here, there));
-        let (setting, here, there) = different.or((!accepted).then_some(keys)).or(audit_keys)?;
+        let Some((setting, here, there)) = different.or((!accepted).then_some(keys)) else {
+            return self.audit_key_mismatch(other);
+        };
         Some(Mismatch {
             setting,
+            here: here.clone(),
+            there: there.clone(),
+        })
+    }
+
+    /// Returns the audit keys of both if they differ. Each replica would then seal the events of
+    /// the other as forged, so they must not run together.
+    #[must_use]
+    pub fn audit_key_mismatch(&self, other: &Self) -> Option<Mismatch> {
+        let (here, there) = self.audit_key.as_ref().zip(other.audit_key.as_ref())?;
+        (here != there).then(|| Mismatch {
+            setting: SharedSetting::AuditKey,
             here: here.clone(),
             there: there.clone(),
         })

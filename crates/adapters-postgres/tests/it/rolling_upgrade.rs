@@ -2,14 +2,18 @@
 
 use crate::{
     administration::{assert_chain_holds, fail},
-    fresh,
+    connect_unhurried, fresh,
     sharing::connect,
 };
 use diesel_async::SimpleAsyncConnection;
 use domain::{
-    audit::{Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, Broken, ChainEnd, Origin},
+    audit::{
+        Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, Broken, ChainEnd, KeyTrace,
+        Origin, StoredCheckpoint,
+    },
     authority::Capability,
     core::Administration,
+    ports::AuditSealer,
     use_cases::{Signing, VerifyAuditError, VerifyAuditRequest},
 };
 use testkit::{Fakes, Storage, ToySealer, fixtures::at};
@@ -59,4 +63,39 @@ async fn replicas_of_the_previous_version_continue_the_chain_until_the_first_che
 
     append_as_the_previous_version(&storage, &database).await;
     assert_eq!(verify().await, Err(Broken::NoMac(AuditNumber(6))));
+}
+
+#[tokio::test]
+async fn the_key_of_a_database_is_read_without_sealing_its_events() {
+    let (storage, fresh) = fresh().await;
+    let database = connect_unhurried(fresh.url()).await;
+    let trace = async || database.key_trace().await.expect("the database is available");
+    let own = ToySealer.mac(b"").key;
+    assert_eq!(trace().await, KeyTrace::Empty);
+    fail(&storage, [1]).await;
+    assert_eq!(trace().await, KeyTrace::Pending(own));
+    let backlog = storage.audit_log.backlog().await;
+    assert_eq!(backlog.expect("the backlog can be read").count, 1);
+
+    assert_chain_holds(&storage).await;
+    append_as_the_previous_version(&storage, &fresh).await;
+    assert_eq!(trace().await, KeyTrace::Sealed(own));
+
+    let stored = StoredCheckpoint {
+        number: AuditNumber(1),
+        at: at(2),
+        note: "one".to_owned(),
+    };
+    let kept = storage.audit_checkpoints.replace_all(stored.clone()).await;
+    kept.expect("the checkpoint is stored");
+    assert_eq!(trace().await, KeyTrace::Checkpoint(stored));
+}
+
+#[tokio::test]
+async fn a_log_of_the_previous_version_has_no_key() {
+    let (storage, fresh) = fresh().await;
+    append_as_the_previous_version(&storage, &fresh).await;
+    let database = connect_unhurried(fresh.url()).await;
+    let trace = database.key_trace().await;
+    assert_eq!(trace.expect("the database is available"), KeyTrace::Keyless);
 }

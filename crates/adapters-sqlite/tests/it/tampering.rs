@@ -1,11 +1,12 @@
 //! Another program changes the audit log in the file.
 
 use crate::{connect, fresh, register};
+use adapters_sqlite::SqliteDatabase;
 use diesel::connection::SimpleConnection;
 use domain::{
     audit::{
         AuditAction, AuditEvent, AuditFilter, AuditKeyId, AuditNumber, Broken, ChainEnds, InvalidCheckpoint,
-        Witness,
+        KeyTrace, StoredCheckpoint, Witness,
     },
     authority::Capability,
     changes::ChangeError,
@@ -14,6 +15,7 @@ use domain::{
     use_cases::{Signing, VerifyAuditError, VerifyAuditRequest},
     user::UserId,
 };
+use std::path::Path;
 use tempfile::TempDir;
 use testkit::{
     Fakes, Storage,
@@ -107,6 +109,46 @@ async fn an_event_without_the_mac_of_the_audit_key_is_named() {
         changed.expect("the row can be damaged");
         assert_eq!(verify(&storage).await, Err(broken), "{damage}");
     }
+}
+
+async fn key_trace(folder: &Path) -> KeyTrace {
+    let database = SqliteDatabase::open(&folder.join("authapi.db")).await;
+    let trace = database.expect("the database can be opened").key_trace().await;
+    trace.expect("the database can be read")
+}
+
+#[tokio::test]
+async fn the_key_of_a_database_is_that_of_its_newest_checkpoint_or_else_of_its_newest_mac() {
+    let (_storage, folder) = fresh().await;
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Empty);
+
+    let (storage, folder) = nine_events().await;
+    let damage = |statement: &str| {
+        let changed = connect(folder.path()).batch_execute(statement);
+        changed.expect("the database can be changed");
+    };
+    assert_eq!(
+        key_trace(folder.path()).await,
+        KeyTrace::Sealed(AuditKeyId([1; 8]))
+    );
+    damage(
+        "UPDATE audit_trail SET mac = NULL WHERE number > 5; UPDATE audit_trail SET mac = zeroblob(40) WHERE number = 5",
+    );
+    assert_eq!(
+        key_trace(folder.path()).await,
+        KeyTrace::Sealed(AuditKeyId([0; 8]))
+    );
+    damage("UPDATE audit_trail SET mac = NULL");
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Keyless);
+
+    let stored = StoredCheckpoint {
+        number: AuditNumber(1),
+        at: at(2),
+        note: "one".to_owned(),
+    };
+    let kept = storage.audit_checkpoints.replace_all(stored.clone()).await;
+    kept.expect("the checkpoint is stored");
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Checkpoint(stored));
 }
 
 #[tokio::test]

@@ -259,6 +259,38 @@ async fn a_log_that_contradicts_its_checkpoint_is_refused_until_it_is_accepted()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_with_another_audit_key_is_refused_before_it_seals_or_writes() {
+    let place = Place::new();
+    place.command_succeeds(&["users", "create", "--login", "alice"], PASSWORD);
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("keys");
+    let keys = other.display().to_string();
+    let settings = [("KEYS__DIR", &*keys)];
+    let is_refused = |says: &str| {
+        for arguments in [
+            &["audit", "list"][..],
+            &["users", "create", "--login", "bob"],
+            &["serve"],
+        ] {
+            let refused = place.run_with(&settings, arguments, PASSWORD);
+            assert_eq!(refused.code, Some(1), "{arguments:?}: {}", refused.stderr);
+            for part in [says, &keys, "authapi audit accept"] {
+                assert!(refused.stderr.contains(part), "no {part:?} in {}", refused.stderr);
+            }
+        }
+    };
+    is_refused("audit.key is missing, and the audit log of this database was written with an audit key");
+    assert!(!other.join("audit.key").exists(), "no second key is generated");
+    let generated = place.run_with(&settings, &["keys", "generate"], "");
+    assert_eq!(generated.code, Some(0), "{}", generated.stderr);
+    is_refused("is not the audit key of this database");
+
+    assert_eq!(actions(&events(&place, &[])), ["user_registered"]);
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_kept_elsewhere_is_verified_with_the_public_key_alone() {
     let place = checkpointed(place_with_audit_log()).await;
     let key = place.command_succeeds(&["audit", "public-key"], "");

@@ -17,7 +17,7 @@ struct AcceptedRow {
 
 /// Accepts the audit log as it is, and signs its end. Refuses while a server runs.
 pub async fn run(settings: &Settings, listing: Listing) -> Result<(), Failure> {
-    let operator = Operator::open_existing(settings).await?;
+    let operator = Operator::open_to_accept(settings).await?;
     let _lock = take_server_lock(&settings.database)?;
     if let Some(replicas) = &operator.replicas {
         check_none_runs(&**replicas).await?;

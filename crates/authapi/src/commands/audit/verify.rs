@@ -13,8 +13,8 @@ pub async fn run(settings: &Settings, request: VerifyAudit) -> Result<(), Failur
     let checkpoint = request.checkpoint.as_deref().map(read).transpose()?;
     let (anchor, skips_macs) = (request.anchor, request.public_key.is_some());
     let operator = match request.public_key {
-        None => Operator::open_existing(settings).await?,
-        Some(key) => Operator::open_to_verify(settings, key).await?,
+        None => Operator::open_to_verify(settings).await?,
+        Some(key) => Operator::open_to_verify_with(settings, key).await?,
     };
     let wanted = VerifyAuditRequest {
         anchor,
