@@ -2,6 +2,7 @@
 
 use crate::OsRandomness;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::ports::{KeptCheckpoint, PortError, Randomness};
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,6 +10,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 /// The name of the file in the key folder.
@@ -31,34 +33,68 @@ impl CheckpointFile {
             folder: folder.to_owned(),
         }
     }
+
+    /// Renames the file if it exists, and returns its new path, which ends in `now`.
+    ///
+    /// # Errors
+    /// Returns [`CheckpointFileError`] if the file cannot be renamed.
+    pub fn set_aside(&self, now: DateTime<Utc>) -> Result<Option<PathBuf>, CheckpointFileError> {
+        let path = self.folder.join(NAME);
+        let aside = self
+            .folder
+            .join(format!("{NAME}.{}", now.format("%Y%m%dT%H%M%SZ")));
+        match rename(&path, &aside) {
+            Ok(is_renamed) => Ok(is_renamed.then_some(aside)),
+            Err(source) => Err(CheckpointFileError { path, source }),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let folder = self.folder.clone();
+        let done = spawn_blocking(move || work(&folder)).await;
+        done.map_err(io::Error::other).flatten().map_err(|source| {
+            let path = self.folder.join(NAME);
+            PortError::Unavailable(Box::new(CheckpointFileError { path, source }))
+        })
+    }
 }
 
 #[async_trait]
 impl KeptCheckpoint for CheckpointFile {
     async fn load(&self) -> Result<Option<String>, PortError> {
-        let path = self.folder.join(NAME);
-        blocking(move || read(&path)).await
+        self.blocking(|folder| read(&folder.join(NAME))).await
     }
 
     async fn keep(&self, note: &str) -> Result<(), PortError> {
-        let (folder, note) = (self.folder.clone(), note.to_owned());
-        blocking(move || replace(&folder, &note)).await
+        let note = note.to_owned();
+        self.blocking(move |folder| replace(folder, &note)).await
     }
 
-    async fn forget(&self) -> Result<(), PortError> {
-        let path = self.folder.join(NAME);
-        blocking(move || remove(&path)).await
+    async fn kept_at(&self) -> Result<Option<DateTime<Utc>>, PortError> {
+        self.blocking(|folder| changed_at(&folder.join(NAME))).await
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, PortError> {
-    spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)
-        .flatten()
-        .map_err(|error| PortError::Unavailable(error.into()))
+/// The error for a file that cannot be read or written.
+#[derive(Debug, Error)]
+#[error("{} cannot be used{}", .path.display(), remedy(.source, .path))]
+pub struct CheckpointFileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn remedy(error: &io::Error, path: &Path) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        format!(
+            "; give it to the user of the service, such as with `chown USER {}`",
+            path.display()
+        )
+    } else {
+        String::new()
+    }
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
@@ -72,12 +108,20 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Removes the file if it exists. On a read-only file system, removing a file that does not exist
-/// would fail.
-fn remove(path: &Path) -> io::Result<()> {
+/// Returns when the file was last replaced.
+fn changed_at(path: &Path) -> io::Result<Option<DateTime<Utc>>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(Some(found?.modified()?.into())),
+    }
+}
+
+/// Renames the file, and returns whether it existed. On a read-only file system, renaming a file
+/// that does not exist would fail.
+fn rename(path: &Path, aside: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(_) => fs::rename(path, aside).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -99,7 +143,9 @@ fn write(draft: &Path, note: &str) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        // Not secret. A command that another user ran must not leave a file that the service cannot
+        // read.
+        .mode(0o644)
         .open(draft)?;
     file.write_all(note.as_bytes())?;
     file.sync_data()
@@ -108,6 +154,7 @@ fn write(draft: &Path, note: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
     async fn the_last_note_is_kept() {
@@ -123,10 +170,55 @@ mod tests {
             .expect("the folder is readable")
             .count();
         assert_eq!(files, 1, "no drafts are left");
-        for _ in 0..2 {
-            file.forget().await.expect("the folder is writable");
-            assert_eq!(file.load().await.expect("the folder is readable"), None);
-        }
+    }
+
+    #[tokio::test]
+    async fn the_file_is_readable_by_all_and_has_the_time_of_its_last_note() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        let file = CheckpointFile::new(folder.path());
+        assert_eq!(file.kept_at().await.expect("the folder is readable"), None);
+        file.keep("one\n").await.expect("the folder is writable");
+        let kept_at = file.kept_at().await.expect("the file is readable");
+        assert!(kept_at.is_some());
+        let metadata = fs::metadata(folder.path().join(NAME)).expect("the file exists");
+        assert_eq!(metadata.permissions().mode() & 0o400, 0o400);
+        assert_eq!(
+            metadata.permissions().mode() & 0o133,
+            0,
+            "no other user may change it"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_set_aside_remains_under_another_name() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        let file = CheckpointFile::new(folder.path());
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        assert_eq!(file.set_aside(now).expect("there is nothing to rename"), None);
+        file.keep("one\n").await.expect("the folder is writable");
+        let aside = file.set_aside(now).expect("the folder is writable");
+        let expected = folder.path().join("audit.checkpoint.19700101T000000Z");
+        assert_eq!(aside.as_ref(), Some(&expected));
+        assert_eq!(fs::read_to_string(expected).expect("the file exists"), "one\n");
+        assert_eq!(file.load().await.expect("the folder is readable"), None);
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_the_file() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        let path = folder.path().join(NAME);
+        fs::create_dir(&path).expect("the folder is writable");
+        let failed = CheckpointFile::new(folder.path()).load().await;
+        let Err(PortError::Unavailable(cause)) = failed else {
+            panic!("a folder is not a note: {failed:?}");
+        };
+        let says = cause.to_string();
+        assert!(says.contains(&path.display().to_string()), "{says}");
+        let denied = CheckpointFileError {
+            path,
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        assert!(denied.to_string().contains("chown USER"), "{denied}");
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub struct CheckpointKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointPublicKey([u8; PUBLIC_KEY_LENGTH]);
 
-/// The error for a text that is not the public key of an audit log.
+/// Why a text was refused as a public key: it has another form, or its hash is not that of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("expected a key such as authapi/audit+1a2b3c4d+AQ..., as `authapi audit public-key` prints it")]
 pub struct NotAPublicKey;

@@ -23,7 +23,7 @@ pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
 pub use audit_sealer::HmacSealer;
 pub use breached_file::{BreachedFile, BreachedFileError};
 pub use cached_token_verifier::CachedTokenVerifier;
-pub use checkpoint_file::CheckpointFile;
+pub use checkpoint_file::{CheckpointFile, CheckpointFileError};
 pub use checkpoint_key::{CheckpointKey, CheckpointPublicKey, NotAPublicKey};
 pub use clock::SystemClock;
 pub use foreign_hash_forms::ForeignHashForms;

@@ -4,10 +4,12 @@ mod server;
 
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
+    audit_start,
     checkpoints::Checkpoints,
     composition, first_admin,
     housekeeping::Housekeeping,
-    listener,
+    key_folder, listener,
     metrics::Metrics,
     replica::Membership,
     replica_entry::ReplicaEntry,
@@ -20,7 +22,6 @@ use api_http::{ConnectionLimits, Connections, Edge, HttpSettings, Mutations, Tim
 use domain::{
     ports::Roles,
     role::{RoleName, RoleNames},
-    use_cases::{ResumeAuditLog, ResumeAuditLogError},
 };
 use session_cache::SessionCoherence;
 use std::{
@@ -58,7 +59,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
-    checkpoints: Checkpoints,
+    checkpoints: Arc<Checkpoints>,
     sealing: Option<Sealing>,
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
@@ -78,12 +79,15 @@ impl Application {
         let metrics = Metrics::open(&settings.metrics)?;
         first_admin::check(&settings).await?;
         let database = Database::open_as_server(&settings.database).await?;
-        let is_new = database.is_empty().await?;
+        key_folder::check_present(&settings.keys)?;
+        if database.is_empty().await? {
+            AuditKeys::set_checkpoint_aside(&settings.keys)?;
+        }
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, &database, &database.key_trace().await?)?;
-        let started = Self::start(settings, &ports, is_new, metrics).await;
+        let started = Self::start(settings, &ports, metrics).await;
         if let (Err(_), Some(entry)) = (&started, &ports.replica_entry) {
             entry.leave().await;
         }
@@ -94,7 +98,6 @@ impl Application {
     async fn start(
         settings: Settings,
         ports: &wiring::Ports,
-        is_new: bool,
         metrics: Option<Metrics>,
     ) -> Result<Self, Failure> {
         if let Some(watch) = &ports.clock_watch {
@@ -102,17 +105,20 @@ impl Application {
         }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(ports, &settings);
-        if is_new {
-            ports.audit_keys.begin().await?;
-        }
         // Before the first event is sealed or written: another audit key would report the pending
         // events of the other replicas as forged.
         if let Some(entry) = &ports.replica_entry {
             entry.join(settings.tokens.allow_mixed_replicas).await?;
         }
-        resume_audit_log(&use_cases.administration.resume_audit_log).await?;
+        audit_start::resume(&use_cases.administration.resume_audit_log).await?;
+        let vouched = audit_start::vouched(&ports.audit_keys, &*ports.storage.audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
         first_admin::warn_if_missing(&*ports.storage.users).await?;
+        let checkpoints = Checkpoints::new(
+            Arc::clone(&use_cases.administration.sign_checkpoint),
+            ports.replica_entry.clone(),
+            vouched,
+        );
         let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
@@ -121,10 +127,7 @@ impl Application {
             coherence: Arc::clone(&ports.coherence),
             replica_entry: ports.replica_entry.clone(),
             housekeeping: housekeeping(ports, &use_cases, &settings),
-            checkpoints: Checkpoints {
-                sign: Arc::clone(&use_cases.administration.sign_checkpoint),
-                replica_entry: ports.replica_entry.clone(),
-            },
+            checkpoints: Arc::new(checkpoints),
             edge: edge(ports, use_cases, &settings),
             sealing: ports.sealing.clone(),
             settings,
@@ -157,7 +160,8 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
-        let checkpoints = tokio::spawn(self.checkpoints.run());
+        let last_checkpoint = Arc::clone(&self.checkpoints);
+        let checkpoints = tokio::spawn(async move { self.checkpoints.run().await });
         let last_sealing = self.sealing.clone();
         let sealing = self
             .sealing
@@ -185,6 +189,7 @@ impl Application {
             sealing.abort();
             last.finish().await;
         }
+        last_checkpoint.finish().await;
         membership.end().await;
         if let (Some(entry), Some(keeping)) = (entry, keeping) {
             keeping.abort();
@@ -222,18 +227,6 @@ impl Application {
             "listening: {next}"
         );
     }
-}
-
-/// Checks that the audit log continues its newest checkpoints.
-async fn resume_audit_log(resume: &ResumeAuditLog) -> Result<(), Failure> {
-    resume.execute().await.map_err(|error| match error {
-        ResumeAuditLogError::Port(error) => Failure::because("the audit log cannot be read", error),
-        ResumeAuditLogError::Broken(broken) => Failure::because(
-            "the audit log cannot be continued; put the right database and audit.key in place, or accept the log as it \
-             is with `authapi audit accept`",
-            broken,
-        ),
-    })
 }
 
 fn connection_limits(settings: &ServerSettings) -> ConnectionLimits {

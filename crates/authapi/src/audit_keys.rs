@@ -4,11 +4,13 @@ use crate::{
     Failure, key_folder,
     settings::{KeysSettings, variable},
 };
-use adapters_crypto::{CheckpointFile, CheckpointKey, CheckpointPublicKey, HmacSealer, keys::AuditKey};
+use adapters_crypto::{
+    CheckpointFile, CheckpointKey, CheckpointPublicKey, HmacSealer, SystemClock, keys::AuditKey,
+};
 use domain::{
     audit::KeyTrace,
     core::AuditPorts,
-    ports::{AuditSealer, CheckpointSigner, CheckpointVerifier, KeptCheckpoint, Storage},
+    ports::{AuditSealer, CheckpointSigner, CheckpointVerifier, Clock, KeptCheckpoint, Storage},
 };
 use std::sync::Arc;
 
@@ -95,17 +97,43 @@ impl AuditKeys {
         self.only_verifies
     }
 
+    /// Returns whether this process generated the audit key.
+    pub fn is_generated(&self) -> bool {
+        self.is_generated
+    }
+
     /// Returns the sealer, for storage.
     pub fn sealer(&self) -> Arc<dyn AuditSealer> {
         Arc::clone(&self.sealer) as _
     }
 
-    /// Removes the checkpoint in the key folder, which is that of another database, before the
-    /// first event of a new one is written.
-    pub async fn begin(&self) -> Result<(), Failure> {
-        let removed = self.kept.forget().await;
-        removed
-            .map_err(|error| Failure::because("the checkpoint of another database cannot be removed", error))
+    /// Checks, before the schema is migrated, that a key which is not generated exists.
+    pub fn check_present(settings: &KeysSettings) -> Result<(), Failure> {
+        if settings.generate_missing {
+            return Ok(());
+        }
+        Self::load(settings).map(|_| ())
+    }
+
+    /// Renames the checkpoint in the key folder, if there is one, before a new database is created:
+    /// it is that of another database. It remains evidence, in case the tables were dropped.
+    pub fn set_checkpoint_aside(settings: &KeysSettings) -> Result<(), Failure> {
+        let aside = CheckpointFile::new(&settings.dir).set_aside(SystemClock.now());
+        let aside = aside.map_err(|error| {
+            let what = format!(
+                "the database is new, and the key folder has the checkpoint of another one, which cannot be renamed; \
+                 correct {}, or move the file away",
+                variable("database.url")
+            );
+            Failure::because(what, error)
+        })?;
+        if let Some(path) = aside {
+            tracing::warn!(
+                path = %path.display(),
+                "the database is new; renamed the checkpoint of another database in the key folder"
+            );
+        }
+        Ok(())
     }
 
     /// Returns the id of the key that authenticates events.

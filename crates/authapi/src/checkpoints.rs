@@ -1,33 +1,75 @@
 //! Signs checkpoints of the audit log while the server runs.
 
 use crate::replica_entry::ReplicaEntry;
-use domain::use_cases::{NewCheckpoint, SignCheckpoint, SignCheckpointError, Signing};
-use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use domain::{
+    audit::AuditNumber,
+    use_cases::{FirstCheckpoint, NewCheckpoint, SignCheckpoint, SignCheckpointError, Signing},
+};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// The interval between checkpoints while events are written.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_mins(1);
+/// How often a checkpoint is logged at the level of the default settings. The others are logged in
+/// more detail.
+const LOG_EVERY: Duration = Duration::from_mins(1);
+/// The wait budget for the last checkpoint at shutdown.
+const LAST_BUDGET: Duration = Duration::from_millis(200);
 
 /// The periodic task, which runs concurrently with the server.
 pub struct Checkpoints {
-    pub sign: Arc<SignCheckpoint>,
+    sign: Arc<SignCheckpoint>,
     /// Present if the database may have several servers.
-    pub replica_entry: Option<ReplicaEntry>,
+    replica_entry: Option<ReplicaEntry>,
+    /// The last event that may lack a MAC if the log has no checkpoint.
+    vouched: AuditNumber,
+    logged: Mutex<Logged>,
+}
+
+/// What was logged.
+struct Logged {
+    /// When a checkpoint was last logged at the level of the default settings.
+    last: Option<Instant>,
+    /// Whether the last checkpoint was kept in the key folder.
+    was_kept: bool,
 }
 
 impl Checkpoints {
+    /// Creates the task without starting it. If the log has no checkpoint, the first one vouches
+    /// for events without a MAC up to `vouched`.
+    pub fn new(sign: Arc<SignCheckpoint>, replica_entry: Option<ReplicaEntry>, vouched: AuditNumber) -> Self {
+        let logged = Logged {
+            last: None,
+            was_kept: true,
+        };
+        Self {
+            sign,
+            replica_entry,
+            vouched,
+            logged: Mutex::new(logged),
+        }
+    }
+
     /// Runs until it is dropped. Dropping it is safe at any time.
-    pub async fn run(self) {
+    pub async fn run(&self) {
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut was_kept = true;
         loop {
             ticks.tick().await;
             match self.sign_once().await {
-                Ok(Signing::Signed(new)) => was_kept = log(&new, was_kept),
+                Ok(Signing::Signed(new)) => self.log(&new, false),
+                Ok(Signing::Adopted(new)) => self.log_unless_kept(&new),
                 Ok(Signing::Unchanged | Signing::NotBegun) => {}
+                Ok(Signing::NeedsAcceptance(number)) => {
+                    log_unvouched(number);
+                    sleep(PAUSE).await;
+                }
                 Err(error) => {
                     log_failure(&error);
                     sleep(PAUSE).await;
@@ -36,9 +78,33 @@ impl Checkpoints {
         }
     }
 
+    /// Signs the last events at shutdown. Events that are left are signed by another replica, or by
+    /// the next start.
+    pub async fn finish(&self) {
+        match timeout(LAST_BUDGET, self.sign_the_last()).await {
+            Ok(Ok(Signing::Signed(new))) => self.log(&new, true),
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => tracing::debug!("the last audit events were not signed"),
+        }
+    }
+
+    /// Signs what the newest checkpoint of another replica does not cover.
+    async fn sign_the_last(&self) -> Result<Signing, SignCheckpointError> {
+        loop {
+            match self.sign_once().await? {
+                Signing::Adopted(new) => self.log_unless_kept(&new),
+                other => return Ok(other),
+            }
+        }
+    }
+
     async fn sign_once(&self) -> Result<Signing, SignCheckpointError> {
-        match self.sign.execute(false).await? {
-            Signing::NotBegun if self.may_begin().await? => self.sign.execute(true).await,
+        match self.sign.execute(FirstCheckpoint::NotYet).await? {
+            Signing::NotBegun if self.may_begin().await? => {
+                self.sign
+                    .execute(FirstCheckpoint::VouchesUpTo(self.vouched))
+                    .await
+            }
             other => Ok(other),
         }
     }
@@ -51,25 +117,48 @@ impl Checkpoints {
             None => Ok(true),
         }
     }
+
+    /// Logs a checkpoint, so that a copy of the log is a witness.
+    fn log(&self, new: &NewCheckpoint, is_last: bool) {
+        let checkpoint = new.checkpoint.note();
+        if is_last || self.is_due() {
+            tracing::info!(checkpoint, "signed the end of the audit log");
+        } else {
+            tracing::debug!(checkpoint, "signed the end of the audit log");
+        }
+        self.log_unless_kept(new);
+    }
+
+    /// Returns whether the next checkpoint is logged at the level of the default settings.
+    fn is_due(&self) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_due = logged.last.is_none_or(|last| now - last >= LOG_EVERY);
+        if is_due {
+            logged.last = Some(now);
+        }
+        is_due
+    }
+
+    /// Logs once that the key folder cannot be written.
+    fn log_unless_kept(&self, new: &NewCheckpoint) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(error), true) = (&new.not_kept, logged.was_kept) {
+            tracing::warn!(
+                error = error as &dyn Error,
+                "checkpoints are not kept in the key folder, so an older copy of the database is not recognised at start"
+            );
+        }
+        logged.was_kept = new.not_kept.is_none();
+    }
 }
 
-/// Logs a checkpoint, so that a copy of the log is a witness, and returns whether it was kept. Logs
-/// once that the key folder cannot be written.
-fn log(new: &NewCheckpoint, was_kept: bool) -> bool {
-    tracing::info!(
-        checkpoint = new.checkpoint.note(),
-        "signed the end of the audit log"
+fn log_unvouched(number: AuditNumber) {
+    tracing::warn!(
+        event = number.0,
+        "the end of the audit log is not signed: an event has no MAC, and there is no checkpoint yet; after an upgrade \
+         from a version before MACs, run `authapi audit verify` and `authapi audit accept` once"
     );
-    let Some(error) = &new.not_kept else {
-        return true;
-    };
-    if was_kept {
-        tracing::warn!(
-            error = error as &dyn Error,
-            "checkpoints are not kept in the key folder, so an older copy of the database is not recognised at start"
-        );
-    }
-    false
 }
 
 fn log_failure(error: &SignCheckpointError) {
@@ -91,7 +180,7 @@ mod tests {
     use crate::settings::TokensSettings;
     use async_trait::async_trait;
     use domain::{
-        audit::{AuditAction, AuditEvent},
+        audit::{AuditAction, AuditEvent, ChainEnd},
         core::Administration,
         ports::{PortError, Replicas},
         replica::{ReplicaSettings, RunningReplica},
@@ -155,10 +244,11 @@ mod tests {
             };
             ReplicaEntry::new(Arc::new(other), replica)
         });
-        let checkpoints = Checkpoints {
-            sign: administration.sign_checkpoint,
+        let checkpoints = Checkpoints::new(
+            administration.sign_checkpoint,
             replica_entry,
-        };
+            ChainEnd::START.number,
+        );
         let signed = checkpoints.sign_once().await.expect("the log is intact");
         let stored = storage
             .audit_checkpoints
@@ -174,5 +264,17 @@ mod tests {
         assert!(is_signed(None).await);
         assert!(is_signed(Some(Other(Some("key".to_owned())))).await);
         assert!(!is_signed(Some(Other(None))).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn checkpoints_are_logged_once_a_minute() {
+        let fakes = Fakes::default();
+        let administration = Administration::new(fakes.administration_ports(), Fakes::administration_rules());
+        let checkpoints = Checkpoints::new(administration.sign_checkpoint, None, ChainEnd::START.number);
+        assert!(checkpoints.is_due());
+        for (seconds, is_due) in [(0, false), (59, false), (1, true), (1, false), (59, true)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            assert_eq!(checkpoints.is_due(), is_due, "{seconds}");
+        }
     }
 }

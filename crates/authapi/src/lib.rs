@@ -3,6 +3,7 @@
 
 mod app;
 mod audit_keys;
+mod audit_start;
 mod byte_order_mark;
 mod checkpoints;
 pub mod cli;

@@ -271,7 +271,7 @@ impl AuditEvent {
 pub struct AuditNumber(pub i64);
 
 impl AuditNumber {
-    /// In place of the number of an event that has none yet.
+    /// Stands for the number of a pending event, which gets its number when it is sealed.
     pub const NONE: Self = Self(0);
 }
 

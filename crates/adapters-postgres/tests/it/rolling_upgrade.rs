@@ -14,7 +14,7 @@ use domain::{
     authority::Capability,
     core::Administration,
     ports::AuditSealer,
-    use_cases::{Signing, VerifyAuditError, VerifyAuditRequest},
+    use_cases::{FirstCheckpoint, Signing, VerifyAuditError, VerifyAuditRequest},
 };
 use testkit::{Fakes, Storage, ToySealer, fixtures::at};
 use testservers::FreshDatabase;
@@ -52,12 +52,18 @@ async fn replicas_of_the_previous_version_continue_the_chain_until_the_first_che
         match administration.verify_audit.execute(by, &request, |_| ()).await {
             Ok(verified) => Ok(verified.covered),
             Err(VerifyAuditError::Broken(broken)) => Err(broken),
+            Err(VerifyAuditError::NoCheckpointYet(number)) => Err(Broken::NoMac(number)),
             Err(error) => panic!("{error:?}"),
         }
     };
     assert_eq!(verify().await, Err(Broken::NoMac(AuditNumber(3))));
 
-    let signed = administration.sign_checkpoint.execute(true).await;
+    let first = FirstCheckpoint::VouchesUpTo(AuditNumber(0));
+    let refused = administration.sign_checkpoint.execute(first).await;
+    let is_named = matches!(refused, Ok(Signing::NeedsAcceptance(AuditNumber(3))));
+    assert!(is_named, "{refused:?}");
+    let first = FirstCheckpoint::VouchesUpTo(AuditNumber(5));
+    let signed = administration.sign_checkpoint.execute(first).await;
     assert!(matches!(signed, Ok(Signing::Signed(_))), "{signed:?}");
     assert_eq!(verify().await, Ok(AuditNumber(5)));
 

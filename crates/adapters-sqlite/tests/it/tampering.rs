@@ -12,7 +12,7 @@ use domain::{
     changes::ChangeError,
     core::Administration,
     ports::PortError,
-    use_cases::{Signing, VerifyAuditError, VerifyAuditRequest},
+    use_cases::{FirstCheckpoint, Signing, VerifyAuditError, VerifyAuditRequest},
     user::UserId,
 };
 use std::path::Path;
@@ -30,6 +30,7 @@ async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
     match verify.execute(Capability::of_operator(), &request, |_| ()).await {
         Ok(verified) => Ok(verified.ends),
         Err(VerifyAuditError::Broken(broken)) => Err(broken),
+        Err(VerifyAuditError::NoCheckpointYet(number)) => Err(Broken::NoMac(number)),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -179,7 +180,7 @@ async fn a_removed_end_and_changed_checkpoints_are_named() {
         let (storage, folder) = nine_events().await;
         let ports = Fakes::default().administration_ports_over(storage.clone());
         let sign = Administration::new(ports, Fakes::administration_rules()).sign_checkpoint;
-        let signed = sign.execute(true).await.expect("the log is intact");
+        let signed = sign.execute(FirstCheckpoint::VouchesUpTo(AuditNumber(0))).await.expect("the log is intact");
         assert!(matches!(signed, Signing::Signed(_)), "{signed:?}");
         assert!(verify(&storage).await.is_ok());
         connect(folder.path())

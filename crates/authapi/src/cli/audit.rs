@@ -16,7 +16,7 @@ pub enum Audit {
     /// and exit with 1.
     Verify(VerifyAudit),
     /// Continue a log that contradicts its checkpoints, after a backup was restored or the audit
-    /// key was lost. Stop all servers first.
+    /// key was lost; or begin the checkpoints of an upgraded log. Servers may run.
     Accept(Listing),
     /// Print the public key with which checkpoints are verified.
     PublicKey,

@@ -6,7 +6,8 @@ use super::{
 use crate::ports::CheckpointVerifier;
 use thiserror::Error;
 
-/// Statements about the log, as found, in the database and outside of it.
+/// Statements about the log, from the database and from elsewhere. Their signatures were not
+/// checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witnesses {
     /// The checkpoints in the database.

@@ -13,6 +13,9 @@ pub enum MacRule {
     Unchecked,
     /// Those after this event. A checkpoint vouches for the ones up to it.
     RequiredAfter(AuditNumber),
+    /// A version before MACs may have written the events up to this one. They may lack a MAC, and
+    /// must not have one of another key.
+    MissingUpTo(AuditNumber),
 }
 
 /// Verifies a part of the log: consecutive rows, with their seals and MACs.
@@ -57,15 +60,18 @@ impl<'a> SpanVerifier<'a> {
     }
 
     fn check_mac(&self, row: &SealedRow) -> Result<(), Broken> {
-        let MacRule::RequiredAfter(covered) = self.macs else {
-            return Ok(());
+        let (covered, old) = match self.macs {
+            MacRule::Unchecked => return Ok(()),
+            MacRule::RequiredAfter(covered) => (covered, covered),
+            MacRule::MissingUpTo(old) => (ChainEnd::START.number, old),
         };
         let number = row.row.number;
         let bytes = row.end().authenticated_bytes();
         match row.mac.map(|mac| (mac.key, self.sealer.check(&bytes, &mac))) {
             Some((_, Authenticity::Valid)) => Ok(()),
             Some((_, Authenticity::Wrong)) => Err(Broken::WrongMac(number)),
-            None | Some((_, Authenticity::UnknownKey)) if number <= covered => Ok(()),
+            Some((_, Authenticity::UnknownKey)) if number <= covered => Ok(()),
+            None if number <= old => Ok(()),
             Some((key, Authenticity::UnknownKey)) => Err(Broken::UnknownKey(number, key)),
             None => Err(Broken::NoMac(number)),
         }

@@ -201,6 +201,7 @@ impl AuditPorts {
             audit_log: self.log.clone(),
             checkpoints: self.checkpoints.clone(),
             kept: self.kept.clone(),
+            sealer: self.sealer.clone(),
             verifier: self.verifier.clone(),
         }
     }

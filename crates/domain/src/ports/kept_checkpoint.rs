@@ -1,5 +1,6 @@
 use super::PortError;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 /// A place outside the database that keeps the newest checkpoint, so that an older copy of the
 /// database is recognised.
@@ -9,11 +10,11 @@ pub trait KeptCheckpoint: Send + Sync {
     /// Returns the kept note, if there is one.
     async fn load(&self) -> Result<Option<String>, PortError>;
 
+    /// Returns when the kept note was last replaced; `None` if there is none.
+    async fn kept_at(&self) -> Result<Option<DateTime<Utc>>, PortError>;
+
     /// Replaces the kept note with `note`. After a crash, one of the two MUST be complete.
     async fn keep(&self, note: &str) -> Result<(), PortError>;
-
-    /// Removes the kept note, if there is one.
-    async fn forget(&self) -> Result<(), PortError>;
 }
 
 /// Keeps nothing. An older copy of the database is then recognised only by its own checkpoints.
@@ -25,11 +26,11 @@ impl KeptCheckpoint for NothingKept {
         Ok(None)
     }
 
-    async fn keep(&self, _note: &str) -> Result<(), PortError> {
-        Ok(())
+    async fn kept_at(&self) -> Result<Option<DateTime<Utc>>, PortError> {
+        Ok(None)
     }
 
-    async fn forget(&self) -> Result<(), PortError> {
+    async fn keep(&self, _note: &str) -> Result<(), PortError> {
         Ok(())
     }
 }

@@ -6,10 +6,12 @@ use crate::{
     },
     steps::newest_witnesses,
 };
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 /// Continues a log that contradicts its checkpoints: after a backup was restored, or the audit key
-/// was lost. No server may run.
+/// was lost. Also begins the checkpoints of a log with events of a version before MACs. Servers may
+/// run; they adopt the new checkpoint.
 pub struct AcceptAuditLog {
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) audit_events: Arc<dyn AuditEvents>,
@@ -43,6 +45,27 @@ impl AcceptAuditLog {
         if witnesses.kept.is_some() {
             kept?;
         }
+        let stored = StoredCheckpoint {
+            number: head.number,
+            at,
+            note: checkpoint.note().to_owned(),
+        };
+        self.checkpoints.replace_all(stored).await?;
+        self.cover_later(checkpoint, at).await
+    }
+
+    /// Signs the end of the log again if it has moved: a running server may have signed it and kept
+    /// its checkpoint in the key folder, and the stored one was replaced.
+    async fn cover_later(
+        &self,
+        accepted: SignedCheckpoint,
+        at: DateTime<Utc>,
+    ) -> Result<SignedCheckpoint, PortError> {
+        let head = self.audit_log.ends().await?.head;
+        if head == accepted.end() {
+            return Ok(accepted);
+        }
+        let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
         let stored = StoredCheckpoint {
             number: head.number,
             at,
@@ -95,9 +118,10 @@ mod tests {
     /// Accepts a log of 5 events whose key folder has `kept`. The key folder accepts a new note if
     /// `is_writable`.
     async fn accept(kept: Option<String>, is_writable: bool, expected: AuditEvent) -> Result<(), PortError> {
+        let is_accepted = is_writable || kept.is_none();
         let mut order = Sequence::new();
         let mut audit_log = MockAuditLog::new();
-        for number in [5, 6] {
+        for number in 5..if is_accepted { 8 } else { 7 } {
             let ends = ChainEnds {
                 base: ChainEnd::START,
                 head: end(number),
@@ -128,7 +152,11 @@ mod tests {
         checkpoints.expect_newest().returning(|| Ok(None));
         checkpoints
             .expect_replace_all()
-            .withf(|stored| stored.number == AuditNumber(6) && stored.note == note(6, 1))
+            .times(if is_accepted { 2 } else { 0 })
+            .withf(|stored| {
+                let number = stored.number.0;
+                (6..=7).contains(&number) && stored.note == note(number, 1)
+            })
             .returning(|_| Ok(()));
         let accept = AcceptAuditLog {
             audit_log: Arc::new(audit_log),
@@ -140,7 +168,7 @@ mod tests {
         };
         let context = AuditContext::new(now(), Actor::Operator, Origin::default());
         let accepted = accept.execute(context).await?;
-        assert_eq!(accepted.end(), end(6));
+        assert_eq!(accepted.end(), end(7), "an event was written meanwhile");
         Ok(())
     }
 

@@ -7,18 +7,18 @@ use crate::{
         AuditCheckpoints, AuditLog, AuditSealer, CheckpointSigner, CheckpointVerifier, Clock, KeptCheckpoint,
         PortError,
     },
-    steps::newest_witnesses,
+    steps::{AcceptancePorts, newest_witnesses, stored_end},
 };
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
-/// The number of rows per read.
-const BATCH: u32 = 5_000;
-/// Every row may lack a MAC before the first checkpoint.
-const ANY: AuditNumber = AuditNumber(i64::MAX);
+/// The number of rows per read. They are verified without a pause, so that many would delay other
+/// tasks of the runtime.
+const BATCH: u32 = 500;
 
-/// Signs the end of the audit log, after it has verified the rows since the last checkpoint.
+/// Signs the end of the audit log, after it has verified the rows since the last checkpoint. If
+/// another replica has signed since, it adopts the checkpoint of that replica instead.
 pub struct SignCheckpoint {
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) checkpoints: Arc<dyn AuditCheckpoints>,
@@ -27,8 +27,24 @@ pub struct SignCheckpoint {
     pub(crate) signer: Arc<dyn CheckpointSigner>,
     pub(crate) verifier: Arc<dyn CheckpointVerifier>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The position of the last checkpoint that this process signed or found.
-    pub(crate) last: Mutex<Option<ChainEnd>>,
+    pub(crate) last: Mutex<Option<LastCheckpoint>>,
+}
+
+/// The last checkpoint that this process signed or adopted, or that it found when it started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastCheckpoint {
+    end: ChainEnd,
+    /// The last time at which the log contained it.
+    at: DateTime<Utc>,
+}
+
+/// Which events the first checkpoint of a log may cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstCheckpoint {
+    /// None: it must not be signed yet.
+    NotYet,
+    /// All, if only those up to this one lack a MAC; 0 if every event needs a valid one.
+    VouchesUpTo(AuditNumber),
 }
 
 /// A checkpoint that was signed and stored.
@@ -42,10 +58,15 @@ pub struct NewCheckpoint {
 /// The outcome of signing the end of the log.
 #[derive(Debug)]
 pub enum Signing {
-    /// The last checkpoint covers every event.
+    /// The last checkpoint covers every event, or retention removed events meanwhile.
     Unchanged,
     /// The log has no checkpoint yet, and this one must not be the first.
     NotBegun,
+    /// The log has no checkpoint yet, and this event has no MAC, so that the operator must accept
+    /// the log.
+    NeedsAcceptance(AuditNumber),
+    /// A newer checkpoint of another process was adopted.
+    Adopted(NewCheckpoint),
     Signed(NewCheckpoint),
 }
 
@@ -59,65 +80,163 @@ pub enum SignCheckpointError {
 }
 
 impl SignCheckpoint {
-    /// Signs the end of the log, unless the last checkpoint covers it. The first checkpoint of a
-    /// log vouches for events without a MAC; without `may_begin`, it is not signed.
+    /// Signs the end of the log, unless the last checkpoint covers it, or there is a newer one.
+    /// `first` applies if the log has no checkpoint.
     ///
     /// # Errors
-    /// Returns [`Broken`] if the log contradicts the last checkpoint, or if a later event was not
-    /// written with the audit key.
-    pub async fn execute(&self, may_begin: bool) -> Result<Signing, SignCheckpointError> {
+    /// Returns [`Broken`] if the log contradicts the last checkpoint, and the operator has not
+    /// accepted it since, or if a later event was not written with the audit key.
+    pub async fn execute(&self, first: FirstCheckpoint) -> Result<Signing, SignCheckpointError> {
         let last = self.last().await?;
         let ends = self.audit_log.ends().await?;
-        if last == Some(ends.head) || ends.head.number == ChainEnd::START.number {
+        let Some(last) = last else {
+            return self.sign_first(first, ends).await;
+        };
+        if last.end == ends.head {
+            self.set_last(last.end);
             return Ok(Signing::Unchanged);
         }
-        if last.is_none() && !may_begin {
-            return Ok(Signing::NotBegun);
+        if let Err(error) = self.check_contains(last.end, ends).await {
+            return match self.accepted_since(last.at, ends).await {
+                Ok(Some(checkpoint)) => Ok(Signing::Adopted(self.adopt(checkpoint).await)),
+                Ok(None) | Err(_) => Err(error),
+            };
         }
-        if let Err(error) = self.verify_since(last, ends).await {
-            return self.unless_trimmed(error).await;
+        match self.newer(last.end, ends).await? {
+            Some(checkpoint) => Ok(Signing::Adopted(self.adopt(checkpoint).await)),
+            None => self.sign(last.end, ends).await,
         }
-        let checkpoint = SignedCheckpoint::sign(ends.head, &*self.signer);
-        self.store(&checkpoint).await?;
-        *self.own() = Some(ends.head);
-        let not_kept = self.kept.keep(checkpoint.note()).await.err();
-        Ok(Signing::Signed(NewCheckpoint { checkpoint, not_kept }))
     }
 
-    /// Returns the position of the last checkpoint of this process, or else of the newest one that
-    /// it finds.
-    async fn last(&self) -> Result<Option<ChainEnd>, SignCheckpointError> {
-        let own = *self.own();
-        if own.is_some() {
-            return Ok(own);
+    /// Signs the first checkpoint of the log.
+    async fn sign_first(
+        &self,
+        first: FirstCheckpoint,
+        ends: ChainEnds,
+    ) -> Result<Signing, SignCheckpointError> {
+        if ends.head.number == ChainEnd::START.number {
+            return Ok(Signing::Unchanged);
+        }
+        let FirstCheckpoint::VouchesUpTo(vouched) = first else {
+            return Ok(Signing::NotBegun);
+        };
+        match self.verify(ends, MacRule::MissingUpTo(vouched)).await {
+            Ok(()) => self.signed(ends.head).await,
+            Err(SignCheckpointError::Broken(Broken::NoMac(number))) => Ok(Signing::NeedsAcceptance(number)),
+            Err(error) => self.unless_trimmed(error).await,
+        }
+    }
+
+    /// Signs the head of `ends`, after `last`.
+    async fn sign(&self, last: ChainEnd, ends: ChainEnds) -> Result<Signing, SignCheckpointError> {
+        let base = if last.number >= ends.base.number {
+            last
+        } else {
+            ends.base
+        };
+        let since = ChainEnds { base, ..ends };
+        match self.verify(since, MacRule::RequiredAfter(last.number)).await {
+            Ok(()) => self.signed(ends.head).await,
+            Err(error) => self.unless_trimmed(error).await,
+        }
+    }
+
+    async fn signed(&self, head: ChainEnd) -> Result<Signing, SignCheckpointError> {
+        let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
+        self.store(&checkpoint).await?;
+        Ok(Signing::Signed(self.adopt(checkpoint).await))
+    }
+
+    /// Makes `checkpoint` the last one of this process, and keeps it outside the database.
+    async fn adopt(&self, checkpoint: SignedCheckpoint) -> NewCheckpoint {
+        self.set_last(checkpoint.end());
+        let not_kept = self.kept.keep(checkpoint.note()).await.err();
+        NewCheckpoint { checkpoint, not_kept }
+    }
+
+    /// Returns the last checkpoint of this process, or else the newest one that it finds.
+    async fn last(&self) -> Result<Option<LastCheckpoint>, SignCheckpointError> {
+        let last = *self.lock_last();
+        if last.is_some() {
+            return Ok(last);
         }
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
         let evidence = Evidence::read(&witnesses, &*self.verifier)?;
         evidence.check_reach(self.audit_log.ends().await?.head)?;
-        let found = evidence.newest_signed();
-        *self.own() = found;
-        Ok(found)
+        if let Some(found) = evidence.newest_signed() {
+            self.set_last(found);
+        }
+        Ok(*self.lock_last())
     }
 
-    fn own(&self) -> MutexGuard<'_, Option<ChainEnd>> {
+    fn set_last(&self, end: ChainEnd) {
+        let at = self.clock.now();
+        *self.lock_last() = Some(LastCheckpoint { end, at });
+    }
+
+    fn lock_last(&self) -> MutexGuard<'_, Option<LastCheckpoint>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn verify_since(&self, last: Option<ChainEnd>, ends: ChainEnds) -> Result<(), SignCheckpointError> {
-        check_reach(last, ends.head)?;
-        let base = last
-            .filter(|last| last.number >= ends.base.number)
-            .unwrap_or(ends.base);
-        let covered = last.map_or(ANY, |last| last.number);
-        let span = ChainEnds { base, ..ends };
-        let mut rows = SpanVerifier::new(span, &*self.sealer, MacRule::RequiredAfter(covered));
-        while rows.last().number < ends.head.number {
+    /// Returns the newest stored checkpoint if it proves that the log was accepted after `since`.
+    async fn accepted_since(
+        &self,
+        since: DateTime<Utc>,
+        ends: ChainEnds,
+    ) -> Result<Option<SignedCheckpoint>, SignCheckpointError> {
+        let acceptance = AcceptancePorts {
+            audit_log: &*self.audit_log,
+            checkpoints: &*self.checkpoints,
+            sealer: &*self.sealer,
+            verifier: &*self.verifier,
+        };
+        acceptance.since(since, ends).await
+    }
+
+    /// Checks that the log contains `last`, unless retention removed its event.
+    async fn check_contains(&self, last: ChainEnd, ends: ChainEnds) -> Result<(), SignCheckpointError> {
+        if last.number > ends.head.number {
+            return Err(SignCheckpointError::Broken(Broken::CutOff {
+                first: ends.head.next(),
+                covered: last.number,
+                witness: Witness::Own,
+            }));
+        }
+        match stored_end::<SignCheckpointError>(&*self.audit_log, last.number, ends).await? {
+            Some(found) if found != last => Err(Broken::OtherChain(last.number, Witness::Own).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the newest stored checkpoint if it is a valid one of this log, after `last`. The
+    /// process that signed it has verified the rows up to it.
+    async fn newer(
+        &self,
+        last: ChainEnd,
+        ends: ChainEnds,
+    ) -> Result<Option<SignedCheckpoint>, SignCheckpointError> {
+        let stored = self.checkpoints.newest().await?;
+        let parsed = stored.map(|stored| SignedCheckpoint::parse(&stored.note, &*self.verifier));
+        let Some(Ok(checkpoint)) = parsed else {
+            return Ok(None);
+        };
+        let end = checkpoint.end();
+        if end.number <= last.number || end.number > ends.head.number {
+            return Ok(None);
+        }
+        let found = stored_end::<SignCheckpointError>(&*self.audit_log, end.number, ends).await?;
+        Ok((found == Some(end)).then_some(checkpoint))
+    }
+
+    async fn verify(&self, span: ChainEnds, macs: MacRule) -> Result<(), SignCheckpointError> {
+        let mut rows = SpanVerifier::new(span, &*self.sealer, macs);
+        while rows.last().number < span.head.number {
             let read = self.audit_log.rows(rows.last().number, BATCH).await?;
             if read.is_empty() {
                 break;
             }
             for row in read {
-                if rows.last().number == ends.head.number {
+                if rows.last().number == span.head.number {
                     break;
                 }
                 rows.follow(&row.map_err(|broken| Broken::Changed(broken.0))?)?;
@@ -147,20 +266,6 @@ impl SignCheckpoint {
             note: checkpoint.note().to_owned(),
         };
         self.checkpoints.store(stored, hour_of(at)).await
-    }
-}
-
-fn check_reach(last: Option<ChainEnd>, head: ChainEnd) -> Result<(), Broken> {
-    match last {
-        Some(last) if last.number > head.number => Err(Broken::CutOff {
-            first: head.next(),
-            covered: last.number,
-            witness: Witness::Own,
-        }),
-        Some(last) if last.number == head.number && last.seal != head.seal => {
-            Err(Broken::OtherChain(last.number, Witness::Own))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::super::output;
-use crate::{Failure, cli::Listing, operator::Operator, settings::Settings, storage::take_server_lock};
+use crate::{Failure, cli::Listing, operator::Operator, settings::Settings};
 use adapters_crypto::SystemClock;
 use domain::{
     audit::{Actor, AuditContext, Origin},
@@ -15,12 +15,12 @@ struct AcceptedRow {
     checkpoint: String,
 }
 
-/// Accepts the audit log as it is, and signs its end. Refuses while a server runs.
+/// Accepts the audit log as it is, and signs its end. Servers may run: they adopt the new
+/// checkpoint within a minute.
 pub async fn run(settings: &Settings, listing: Listing) -> Result<(), Failure> {
     let operator = Operator::open_to_accept(settings).await?;
-    let _lock = take_server_lock(&settings.database)?;
     if let Some(replicas) = &operator.replicas {
-        check_none_runs(&**replicas).await?;
+        check_all_write_macs(&**replicas).await?;
     }
     let context = AuditContext::new(SystemClock.now(), Actor::Operator, Origin::default());
     let accepted = operator.accept_audit_log.execute(context).await;
@@ -37,16 +37,20 @@ pub async fn run(settings: &Settings, listing: Listing) -> Result<(), Failure> {
     }
 }
 
-/// Checks that no replica runs. One that was killed counts as running for some seconds.
-async fn check_none_runs(replicas: &dyn Replicas) -> Result<(), Failure> {
+/// Checks that no running replica is of a version before MACs: its next event would have none, and
+/// no checkpoint would cover it.
+async fn check_all_write_macs(replicas: &dyn Replicas) -> Result<(), Failure> {
     let running = replicas.others(Uuid::nil()).await;
     let running = running.map_err(|error| Failure::because("the replicas cannot be read", error))?;
-    if running.is_empty() {
+    let old = running
+        .iter()
+        .filter(|replica| replica.audit_key.is_none())
+        .count();
+    if old == 0 {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "the audit log was not accepted: {} replicas are running; stop them first (one that was killed counts for 15 \
-         more seconds)",
-        running.len()
+        "the audit log was not accepted: {old} running replicas are of a version that writes no MACs; upgrade or stop \
+         them first (one that was killed counts for 15 more seconds)"
     )))
 }
