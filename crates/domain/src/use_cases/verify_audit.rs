@@ -54,6 +54,14 @@ pub struct Progress {
 pub enum VerifyAuditError {
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// The chain is intact, but without a checkpoint nothing vouches for this event and others
+    /// that have no MAC.
+    #[error(
+        "event {0} has no MAC, and there is no checkpoint yet; the seals of all events are right. After an upgrade from \
+         a version before MACs, start the service, or accept the log with `authapi audit accept` once no replica of \
+         that version runs; otherwise the event was forged"
+    )]
+    NoCheckpointYet(AuditNumber),
     /// The log is intact, and cannot be compared with what the caller presents.
     #[error(transparent)]
     Trimmed(#[from] EvidenceTrimmed),
@@ -85,6 +93,13 @@ impl VerifyAudit {
                 // The oldest events may have been trimmed while they were read.
                 Err(VerifyAuditError::Broken(Broken::Missing(number)))
                     if self.audit_log.ends().await?.base.number >= number => {}
+                Err(VerifyAuditError::Broken(Broken::NoMac(number)))
+                    if evidence.covered() == ChainEnd::START.number =>
+                {
+                    let old = MacRule::MissingUpTo(ends.head.number);
+                    self.follow(ends, &evidence, old, &mut on_progress).await?;
+                    return Err(VerifyAuditError::NoCheckpointYet(number));
+                }
                 Err(error) => return Err(error),
                 Ok(()) => {
                     evidence.check_kept(ends)?;
@@ -297,7 +312,7 @@ mod tests {
         let log = audit_log(vec![ends], rows.clone());
         let refused = verify(log).await.expect_err("a row has no MAC");
         assert!(
-            refused.starts_with("event 4 was written without the audit key"),
+            refused.starts_with("event 4 has no MAC, and there is no checkpoint yet"),
             "{refused}"
         );
         let request = VerifyAuditRequest {
@@ -351,6 +366,19 @@ mod tests {
         };
         let verified = verify(audit_log(vec![ends, trimmed], rows[4..].to_vec())).await;
         assert_eq!(verified, Ok(trimmed));
+    }
+
+    #[tokio::test]
+    async fn an_event_without_a_mac_is_reported_as_such_only_in_an_unbroken_chain_without_checkpoints() {
+        let (ends, mut rows) = chain(5);
+        rows[1].mac = None;
+        let refused = verify(audit_log(vec![ends], rows.clone())).await;
+        let refused = refused.expect_err("nothing vouches for the event");
+        let says = "event 2 has no MAC, and there is no checkpoint yet; the seals of all events are right";
+        assert!(refused.starts_with(says), "{refused}");
+        rows[3].row.details.push(' ');
+        let refused = verify(audit_log(vec![ends], rows)).await;
+        assert_eq!(refused, Err("event 4 has been changed".to_owned()));
     }
 
     #[tokio::test]

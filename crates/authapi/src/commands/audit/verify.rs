@@ -51,7 +51,14 @@ pub async fn run(settings: &Settings, request: VerifyAudit) -> Result<(), Failur
 /// Reads a checkpoint that was kept outside the database.
 fn read(path: &Path) -> Result<String, Failure> {
     let unreadable = || format!("{} cannot be read", path.display());
-    fs::read_to_string(path).map_err(|error| Failure::because(unreadable(), error))
+    let text = fs::read_to_string(path).map_err(|error| Failure::because(unreadable(), error))?;
+    Ok(with_line_feeds(&text))
+}
+
+/// Returns the note as it was signed, with one line feed at its end. Programs that extract it from
+/// a log add another one, and editors change the ends of lines.
+fn with_line_feeds(text: &str) -> String {
+    format!("{}\n", text.replace("\r\n", "\n").trim())
 }
 
 async fn verify(operator: &Operator, request: &VerifyAuditRequest) -> Result<VerifiedLog, VerifyAuditError> {
@@ -116,12 +123,32 @@ struct BrokenRow {
 }
 
 fn print_broken(error: &VerifyAuditError) -> Result<(), Failure> {
-    match error {
-        VerifyAuditError::Broken(broken) => output::json_line(&BrokenRow {
-            intact: false,
-            event: broken.number().map(|number| number.0),
-            cause: broken.to_string(),
-        }),
-        VerifyAuditError::Trimmed(_) | VerifyAuditError::Port(_) => Ok(()),
+    let number = match error {
+        VerifyAuditError::Broken(broken) => broken.number(),
+        VerifyAuditError::NoCheckpointYet(number) => Some(*number),
+        VerifyAuditError::Trimmed(_) | VerifyAuditError::Port(_) => return Ok(()),
+    };
+    output::json_line(&BrokenRow {
+        intact: false,
+        event: number.map(|number| number.0),
+        cause: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_restored_from_a_log_or_an_editor() {
+        let note = "authapi/audit\n7\nNlqK\n\n\u{2014} authapi/audit gLJ3\n";
+        for text in [
+            note.to_owned(),
+            format!("{note}\n"),
+            note.replace('\n', "\r\n"),
+            note.trim_end().to_owned(),
+        ] {
+            assert_eq!(with_line_feeds(&text), note, "{text:?}");
+        }
     }
 }
