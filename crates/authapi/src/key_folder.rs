@@ -15,6 +15,17 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
     KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)
 }
 
+/// Checks, before the schema is migrated, that keys which are not generated exist: the previous
+/// version cannot use a database that was migrated.
+pub fn check_present(settings: &KeysSettings) -> Result<(), Failure> {
+    if settings.generate_missing {
+        return Ok(());
+    }
+    KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)?;
+    AuditKey::load(&settings.dir).map_err(unusable)?;
+    Ok(())
+}
+
 /// Loads the audit key.
 pub fn load_audit_key(settings: &KeysSettings) -> Result<AuditKey, Failure> {
     AuditKey::load(&settings.dir).map_err(unusable)

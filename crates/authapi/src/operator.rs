@@ -48,27 +48,27 @@ impl Operator {
     /// Opens a database as [`open_existing`](Self::open_existing) does, to accept its audit log.
     /// The log may have another audit key, and the key is never generated.
     pub async fn open_to_accept(settings: &Settings) -> Result<Self, Failure> {
-        let audit_keys = AuditKeys::load(&settings.keys)?;
         let database = Self::existing(settings).await?;
+        let audit_keys = AuditKeys::load(&settings.keys)?;
         database.migrate_up().await?;
         Self::over(&database, &audit_keys, settings).await
     }
 
-    /// Opens a database as [`open_existing`](Self::open_existing) does, to verify its audit log. The
-    /// audit key is never generated.
+    /// Opens a database as [`open_existing`](Self::open_existing) does, to verify its audit log.
+    /// The audit key is never generated.
     pub async fn open_to_verify(settings: &Settings) -> Result<Self, Failure> {
-        let audit_keys = AuditKeys::load(&settings.keys)?;
         let database = Self::existing(settings).await?;
+        let audit_keys = AuditKeys::load(&settings.keys)?;
         database.migrate_up().await?;
         audit_keys.check(&settings.keys, &database.key_trace().await?)?;
         Self::over(&database, &audit_keys, settings).await
     }
 
-    /// Opens a database as [`open_existing`](Self::open_existing) does, without the audit key, to
-    /// verify the checkpoints that `key` signed. The caller MUST NOT make changes.
+    /// Opens a database without the audit key, to verify the checkpoints that `key` signed. Does
+    /// not migrate it. The caller MUST NOT make changes.
     pub async fn open_to_verify_with(settings: &Settings, key: CheckpointPublicKey) -> Result<Self, Failure> {
         let database = Self::existing(settings).await?;
-        database.migrate_up().await?;
+        database.check_migrated().await?;
         let audit_keys = AuditKeys::to_verify(key, &settings.keys);
         Self::over(&database, &audit_keys, settings).await
     }
@@ -79,16 +79,17 @@ impl Operator {
         Ok(database)
     }
 
-    /// Migrates the schema, and loads the audit key only afterwards: a key must not be generated
-    /// for a database that cannot be used, or that was used with another one.
+    /// Migrates the schema, and generates the audit key only afterwards: not for a database that
+    /// cannot be used, or that was used with another key. A key that must exist is loaded before:
+    /// the previous version cannot use a database that was migrated.
     async fn to_change(database: Database, settings: &Settings) -> Result<Self, Failure> {
-        let is_new = database.is_empty().await?;
+        AuditKeys::check_present(&settings.keys)?;
+        if database.is_empty().await? {
+            AuditKeys::set_checkpoint_aside(&settings.keys)?;
+        }
         database.migrate_up().await?;
         let trace = database.key_trace().await?;
         let audit_keys = AuditKeys::of_database(&settings.keys, &trace, KeyUser::Command)?;
-        if is_new {
-            audit_keys.begin().await?;
-        }
         Self::over(&database, &audit_keys, settings).await
     }
 

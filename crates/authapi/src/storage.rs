@@ -119,6 +119,23 @@ impl Database {
         )))
     }
 
+    /// Checks that no migration is missing.
+    ///
+    /// # Errors
+    /// If one is; the message states the remedy.
+    pub async fn check_migrated(&self) -> Result<(), Failure> {
+        let migrations = self.migrations().await;
+        let migrations =
+            migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
+        match migrations.into_iter().find(|migration| !migration.applied) {
+            None => Ok(()),
+            Some(missing) => Err(Failure::new(format!(
+                "the database lacks the migration {}; apply it with `authapi migrate up`",
+                missing.name
+            ))),
+        }
+    }
+
     /// Returns whether no migration is applied, so that the database is a new one.
     pub async fn is_empty(&self) -> Result<bool, Failure> {
         let migrations = self.migrations().await;
