@@ -258,6 +258,104 @@ async fn a_log_that_contradicts_its_checkpoint_is_refused_until_it_is_accepted()
     drop(place.start());
 }
 
+/// Removes what only a program with the audit key writes, as an attacker without the key folder
+/// does, and makes the log look like one of a version before MACs.
+const WITHOUT_MACS: &str = "DELETE FROM audit_checkpoints; UPDATE audit_trail SET mac = NULL";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_generates_the_audit_key_vouches_for_the_events_of_an_older_version() {
+    let place = place_with_audit_log();
+    place.database().tamper(WITHOUT_MACS).await;
+    for file in place.key_files("audit.key") {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let place = checkpointed(place).await;
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_without_macs_and_checkpoints_is_not_signed_until_the_operator_accepts_it() {
+    let place = checkpointed(place_with_audit_log()).await;
+    place.database().tamper(WITHOUT_MACS).await;
+    fs::remove_file(place.keys().join("audit.checkpoint")).expect("the file exists");
+
+    let server = place.start();
+    server.wait_until_each_says("an event has no MAC, and there is no checkpoint yet");
+    let found = verify(server.place(), &[]);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    assert_eq!(verification(&found)["event"], json!(1));
+    let says = "event 1 has no MAC, and there is no checkpoint yet; the seals of all events are right";
+    assert!(found.stderr.contains(says), "{}", found.stderr);
+
+    server.place().command_succeeds(&["audit", "accept"], "");
+    let intact = verify(server.place(), &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(21));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checkpoint_of_another_database_is_set_aside_by_each_command_that_creates_one() {
+    let checkpoint = "another database";
+    for arguments in [&["migrate", "up"][..], &["users", "create", "--login", "alice"]] {
+        let place = Place::new();
+        let generated = place.run(&["keys", "generate"], "");
+        assert_eq!(generated.code, Some(0), "{}", generated.stderr);
+        fs::write(place.keys().join("audit.checkpoint"), checkpoint).expect("the folder is writable");
+        place.command_succeeds(arguments, PASSWORD);
+        let aside = place.key_files("Z").pop().expect("the file was renamed");
+        assert_eq!(
+            fs::read_to_string(aside).expect("the file is readable"),
+            checkpoint
+        );
+        assert!(!place.keys().join("audit.checkpoint").exists(), "{arguments:?}");
+        drop(place.start());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_events_before_a_shutdown_are_signed() {
+    let server = checkpointed(place_with_audit_log()).await.start();
+    let client = server.client();
+    client.user("carol").await;
+    let place = server.terminate().place;
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    let head = verification(&intact)["head"].clone();
+    let (last, _) = head
+        .as_str()
+        .and_then(|head| head.split_once(':'))
+        .expect("the head has a number");
+    assert_eq!(verification(&intact)["covered"].to_string(), last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_without_the_audit_key_fails_before_it_migrates() {
+    let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
+    for _ in 0..2 {
+        place.command_succeeds(&["migrate", "down"], "");
+    }
+    place.command_succeeds(&["keys", "generate"], "");
+    for file in place.key_files("audit.key") {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let place = place.with("KEYS__GENERATE_MISSING", "false");
+    let before = place.command_succeeds(&["migrate", "status"], "");
+    assert!(before.contains("pending"), "{before}");
+    for arguments in [&["serve"][..], &["users", "list"]] {
+        let refused = place.run(arguments, "");
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("audit.key is missing"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(place.command_succeeds(&["migrate", "status"], ""), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_with_another_audit_key_is_refused_before_it_seals_or_writes() {
     let place = Place::new();
