@@ -171,9 +171,9 @@ fn generate_if_unused(settings: &KeysSettings, trace: &KeyTrace, user: KeyUser) 
     if trace.is_used() {
         return Err(Failure::new(format!(
             "{path} is missing, and the audit log of this database was written with an audit key: run this command in \
-             the directory of the service, correct {setting}, or restore the key from a backup; if it is lost, create \
-             one there with `(umask 077; openssl rand -base64 32 >audit.key)`, stop all servers and run `authapi audit \
-             accept`"
+             the directory of the service, correct {setting}, or copy the key from another replica or a backup; if it \
+             is lost, create one there with `(umask 077; openssl rand -base64 32 >audit.key)`, stop all servers and run \
+             `authapi audit accept`"
         )));
     }
     if *trace == KeyTrace::Keyless && user == KeyUser::Command && !key_folder::is_of_service(&settings.dir) {

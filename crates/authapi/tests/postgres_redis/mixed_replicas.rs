@@ -1,7 +1,7 @@
 //! Replicas of one database whose settings differ.
 
 use crate::{
-    it::start_failures::{FAILED, refuses},
+    it::start_failures::{FAILED, check_failure, refuses},
     server::{Place, Server},
 };
 use std::fs;
@@ -67,7 +67,12 @@ async fn a_replica_with_another_audit_key_does_not_start() {
         "AUTHAPI_KEYS__DIR: audit.key",
         "would reject the audit events of the other",
     ];
-    refuses(&beside(&server).with("KEYS__DIR", &keys), FAILED, &says);
+    let other = beside(&server).with("KEYS__DIR", &keys);
+    refuses(&other, FAILED, &says);
+    let command = other.run(&["users", "list"], "");
+    check_failure(&command, FAILED, &says);
+    let mixed = other.with("TOKENS__ALLOW_MIXED_REPLICAS", "true");
+    refuses(&mixed, FAILED, &says);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,3 +30,43 @@ pub async fn stored_end<E: From<Broken> + From<PortError>>(
         _ => Err(Broken::Missing(number).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{Seal, fixtures::ToySeals},
+        ports::{AuditSealer, MockAuditLog},
+        use_cases::ResumeAuditLogError,
+    };
+
+    fn end(number: i64) -> ChainEnd {
+        ChainEnd {
+            number: AuditNumber(number),
+            seal: ToySeals(1).seal(&Seal::NONE, &number.to_be_bytes()),
+        }
+    }
+
+    /// Reads event 5, which no row has, of a log whose base is `base` after the read.
+    async fn read(base: i64) -> Result<Option<ChainEnd>, Broken> {
+        let ends = |base| ChainEnds {
+            base: end(base),
+            head: end(9),
+        };
+        let mut audit_log = MockAuditLog::new();
+        audit_log.expect_rows().returning(|_, _| Ok(Vec::new()));
+        audit_log.expect_ends().returning(move || Ok(ends(base)));
+        match stored_end(&audit_log, AuditNumber(5), ends(0)).await {
+            Ok(found) => Ok(found),
+            Err(ResumeAuditLogError::Broken(broken)) => Err(broken),
+            Err(ResumeAuditLogError::Port(error)) => panic!("{error:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_retention_removes_during_the_read_is_not_missing() {
+        assert_eq!(read(5).await, Ok(None));
+        assert_eq!(read(7).await, Ok(None));
+        assert_eq!(read(4).await, Err(Broken::Missing(AuditNumber(5))));
+    }
+}
