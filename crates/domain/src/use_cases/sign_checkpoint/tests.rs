@@ -68,6 +68,13 @@ impl Log {
         }
     }
 
+    /// Removes what only a process with the audit key writes.
+    fn remove_macs_and_checkpoints(&self) {
+        let mut state = self.state();
+        (state.stored, state.kept) = (Vec::new(), None);
+        state.rows.iter_mut().for_each(|row| row.mac = None);
+    }
+
     /// Accepts the log as the operator does.
     fn accept(&self) {
         self.append_one(AuditAction::AuditLogAccepted, 1);
@@ -238,10 +245,7 @@ async fn a_log_whose_checkpoints_and_macs_were_removed_is_not_signed_by_a_new_pr
     let log = Log::default();
     log.append(3, 1);
     assert_eq!(sign(&log.signing()).await, Ok(Some(3)));
-    let mut state = log.state();
-    (state.stored, state.kept) = (Vec::new(), None);
-    state.rows.iter_mut().for_each(|row| row.mac = None);
-    drop(state);
+    log.remove_macs_and_checkpoints();
     assert_eq!(sign(&log.signing()).await, Ok(None));
     assert!(log.stored().is_empty());
 }
