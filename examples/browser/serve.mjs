@@ -5,6 +5,7 @@
 // `cookie` or `memory`, and PORT is this server's port.
 
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { fileURLToPath } from "node:url";
@@ -54,6 +55,10 @@ function forward(incoming, outgoing, service, url) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!existsSync(FILES["/authapi-client.js"])) {
+    console.error("The client is not built: npm ci --prefix clients/typescript && npm run build --prefix clients/typescript");
+    process.exit(1);
+  }
   const { PORT = "5173", AUTH_BASE_URL = "/auth", AUTH_REFRESH = "cookie", AUTH_SERVICE = "http://127.0.0.1:8000" } = process.env;
   await serve({ port: Number(PORT), baseUrl: AUTH_BASE_URL, refresh: AUTH_REFRESH, service: AUTH_SERVICE });
   console.log(`http://localhost:${PORT}`);

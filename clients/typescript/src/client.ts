@@ -1,5 +1,6 @@
 import { AuthApiError, expectSuccess, problemOf } from "./errors.js";
 import { Http, bearer, json } from "./http.js";
+import { Overlaps } from "./overlaps.js";
 import { SessionStore } from "./store.js";
 import { Tabs, type TabMessage } from "./tabs.js";
 import { type IssuedTokens, Tokens } from "./tokens.js";
@@ -33,6 +34,7 @@ export class BrowserClient implements AuthClient {
   readonly #trusted: Set<string | undefined>;
   readonly #store: SessionStore;
   readonly #tabs: Tabs;
+  readonly #overlaps = new Overlaps(() => this.#repeat());
   #refreshing: { ended: AbortSignal; done: Promise<void> } | undefined;
   // Logins that were sent before a logout must not open a session after it.
   #logouts = 0;
@@ -137,7 +139,10 @@ export class BrowserClient implements AuthClient {
     this.#unconfirmedEnd = undefined;
   };
 
-  readonly close = (): void => this.#tabs.close();
+  readonly close = (): void => {
+    this.#tabs.close();
+    this.#overlaps.cancel();
+  };
 
   #request<T>(path: string, init: RequestInit, read: Read<T>): Promise<T> {
     const { base, credentials } = this.#http;
@@ -188,6 +193,7 @@ export class BrowserClient implements AuthClient {
   /** Replaces the tokens of the session, unless it ends meanwhile, which aborts the refresh. */
   async #renew(ended: AbortSignal): Promise<void> {
     const { tokens: old } = this.#store;
+    this.#overlaps.begin();
     const headers: HeadersInit = old?.refresh ? { Authorization: bearer(old.refresh) } : {};
     try {
       const tokens = await retrying(async () => {
@@ -197,6 +203,10 @@ export class BrowserClient implements AuthClient {
         return new Tokens(await (await expectSuccess(sent)).json(), requestedAt);
       }, ended);
       ended.throwIfAborted();
+      if (this.#cookies) {
+        this.#overlaps.end();
+        this.#tabs.publish("refreshed");
+      }
       // The cookie can hold another session, if this tab missed a login in another.
       if (old && old.owner !== tokens.owner) this.#store.open(tokens);
       ended.throwIfAborted();
@@ -210,6 +220,11 @@ export class BrowserClient implements AuthClient {
       }
       throw error;
     }
+  }
+
+  /** Refreshes once more after an overlap. Only the end of the session matters, not a failure. */
+  #repeat(): void {
+    if (this.#store.tokens) this.#refresh().catch(() => {});
   }
 
   /** Opens the session of the response, or ends it on the service if another call was faster. */
@@ -244,12 +259,14 @@ export class BrowserClient implements AuthClient {
     }
   }
 
-  /** Follows a login or a logout in another tab. */
+  /** Follows a login, a refresh or a logout in another tab. */
   #receive(message: TabMessage): void {
     const { tokens } = this.#store;
     if (message === "login" && this.#cookies) {
       this.#store.close({ status: "unknown" });
       this.restore().catch(() => {});
+    } else if (message === "refreshed" && this.#cookies) {
+      this.#overlaps.receive(this.#refreshing !== undefined);
     } else if (message === "logout" && this.getSession().status !== "anonymous") {
       this.#store.close({ status: "anonymous" });
       // In cookie mode, the other tab has ended the session of both.

@@ -1,5 +1,5 @@
 /** What one tab reports to the others of its origin. Messages never contain tokens. */
-export type TabMessage = "login" | "logout";
+export type TabMessage = "login" | "refreshed" | "logout";
 
 /** The channel between the tabs that use the same service. */
 export class Tabs {

@@ -32,7 +32,7 @@ test("the client has at most 4 kB, minified and compressed", async (t) => {
 test("the package contains the module, its types, the README and the licences, and depends on nothing", () => {
   const packed = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], { cwd: ROOT, encoding: "utf8" });
   const files = [JSON.parse(packed)].flat(2).flatMap((entry) => (entry.files ?? Object.values(entry)[0].files).map(({ path }) => path));
-  const types = ["client", "errors", "http", "index", "openapi", "store", "tabs", "tokens", "types", "waiting"];
+  const types = ["client", "errors", "http", "index", "openapi", "overlaps", "store", "tabs", "tokens", "types", "waiting"];
   const expected = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist/index.js", "package.json", ...types.map((name) => `dist/${name}.d.ts`)];
   assert.deepEqual(files.sort(), expected.sort());
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));

@@ -137,14 +137,45 @@ test("a login in one tab changes the session of the other in cookie mode", async
   assert.equal(service.of("GET /me")[0].bearer, "access-2");
 });
 
-test("messages between tabs contain no tokens", async (t) => {
-  const messages = [];
-  t.mock.method(BroadcastChannel.prototype, "postMessage", (message) => messages.push(message));
+for (const [mode, expected] of [["memory", ["login", "logout"]], ["cookie", ["login", "refreshed", "logout"]]]) {
+  test(`messages between tabs contain no tokens in ${mode} mode`, async (t) => {
+    const clock = { now: 1000 };
+    t.mock.method(performance, "now", () => clock.now);
+    const messages = [];
+    t.mock.method(BroadcastChannel.prototype, "postMessage", (message) => messages.push(message));
+    const service = fakeService({ cookies: mode === "cookie" });
+    const client = tab(t, service, mode);
+    await client.login(ALICE);
+    clock.now += 900_000;
+    await client.me();
+    await client.logout();
+    assert.deepEqual(messages, expected);
+  });
+}
+
+test("in memory mode, tabs that refresh at the same time do not repeat it", async (t) => {
+  const clock = { now: 1000 };
+  t.mock.method(performance, "now", () => clock.now);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const service = fakeService();
-  const client = tab(t, service, "memory");
-  await client.login(ALICE);
-  await client.logout();
-  assert.deepEqual(messages, ["login", "logout"]);
+  const tabs = [tab(t, service, "memory"), tab(t, service, "memory")];
+  const answers = [];
+  service.on("POST /refresh", () => {
+    answers.push(pending());
+    return answers.at(-1).promise;
+  });
+  for (const client of tabs) await client.login(ALICE);
+  clock.now += 900_000;
+  const calls = tabs.map((client) => client.me());
+  while (answers.length < 2) await turn();
+  for (const [index, answer] of answers.entries()) {
+    answer.resolve(ok(service.pair()));
+    await calls[index];
+    await turn();
+  }
+  t.mock.timers.tick(10_000);
+  await turn();
+  assert.equal(service.of("POST /refresh").length, 2);
 });
 
 const SESSION = "0199d0c4-0000-7000-8000-00000000000";

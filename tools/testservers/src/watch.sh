@@ -50,6 +50,10 @@ if alive; then
     wait_for_end 50
 fi
 
+# The first thread of a killed server may be a zombie while others still hold its sockets; the shell
+# can reap the server only after all of them have ended.
+alive || wait "$server" 2>/dev/null
+
 [ "$order" = keep ] && exit 0
 
 # A killed Postgres leaves the shared memory segment that its lock file names.

@@ -41,10 +41,10 @@ pub struct RefreshQuery {
 /// Exchanges a refresh token for new tokens.
 ///
 /// Send the token in the header or in the body. The cookie is used only without such a token, and
-/// only if a page of this service's own origin or of a listed one sent the request. A token that
-/// was replaced within the grace window returns the current one again, so that a lost response or
-/// another tab does not log the user out. Any other used token ends the session, because it must
-/// have been copied.
+/// only if a page of this service's own origin or of a listed one sent the request. The previous
+/// token, and those that the latest burst of refreshes replaced, return the current one again, for
+/// the grace window at most, so that a lost response or another tab does not log the user out. Any
+/// other used token ends the session, because it must have been copied.
 #[utoipa::path(
     post,
     path = "/refresh",

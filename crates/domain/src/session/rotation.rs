@@ -7,6 +7,10 @@ use super::{
 use crate::user::UserStatus;
 use chrono::{DateTime, Duration, Utc};
 
+/// The maximum time by which a wait for storage moves the grace window. A request waits for less:
+/// at most 0.9 seconds (docs/adr/0016-one-wait-budget-per-request.md).
+const LONGEST_WAIT: Duration = Duration::seconds(5);
+
 /// The classification of an authentic refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
@@ -128,10 +132,11 @@ impl StoredSession {
     }
 
     /// Returns this session as it was read, for a request that had arrived `waited` earlier. Time
-    /// that a request spends waiting for storage does not count against its client.
+    /// that a request spends waiting for storage does not count against its client, up to 5
+    /// seconds: a clock that jumps forward during a request does not make old tokens acceptable.
     #[must_use]
     pub fn for_arrival(self, waited: Duration) -> Self {
-        let waited = waited.max(Duration::zero());
+        let waited = waited.clamp(Duration::zero(), LONGEST_WAIT);
         Self {
             last_rotation: LastRotation {
                 age: self.last_rotation.age - waited,
@@ -462,6 +467,26 @@ mod tests {
         for (waited, age) in [(0, 12), (3, 9), (-3, 12)] {
             let arrived = read.clone().for_arrival(Duration::seconds(waited));
             assert_eq!(arrived, session().aged(Duration::seconds(age)));
+        }
+    }
+
+    /// The database's clock measures the age, and the process's clock the wait.
+    #[test]
+    fn a_clock_that_jumps_forward_moves_the_window_by_five_seconds_at_most() {
+        for (age, waited, expected) in [
+            (14, 5, "repeated"),
+            (14, 14, "repeated"),
+            (15, 5, "reused"),
+            (15, 15, "reused"),
+            (3_600, 3_600, "reused"),
+        ] {
+            let read = in_burst(Duration::seconds(age), Duration::seconds(age));
+            let arrived = read.for_arrival(Duration::seconds(waited));
+            for generation in [2, 4] {
+                let presented = arrived.present(Generation(generation), &owner(), at(60), &RULES);
+                let case = format!("generation {generation} after {age} s, waited {waited} s");
+                assert_eq!(kind(presented), expected, "{case}");
+            }
         }
     }
 

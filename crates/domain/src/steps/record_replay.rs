@@ -10,15 +10,18 @@ use std::sync::Arc;
 /// Records that a token before the current one of `session` was presented again, from an origin
 /// that compares to that of the last rotation as `likeness` states. Writes nothing if `session`
 /// shows that a replay since its last rotation is recorded already.
+///
+/// Returns `false` if `session` is out of date: since it was read, it was rotated or ended, or
+/// another request recorded a replay. The caller MUST read it again before it issues tokens.
 pub(crate) async fn record_replay(
     accounts: &dyn Accounts,
     session: &StoredSession,
     likeness: OriginLikeness,
     now: DateTime<Utc>,
     origin: Origin,
-) -> Result<(), PortError> {
+) -> Result<bool, PortError> {
     if session.last_rotation.replay_recorded {
-        return Ok(());
+        return Ok(true);
     }
     let command = RecordReplay {
         session: session.id,
@@ -28,7 +31,8 @@ pub(crate) async fn record_replay(
     };
     let context = AuditContext::new(now, Actor::Anonymous, origin);
     match accounts.execute(Arc::new(command), context).await {
-        Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(ChangeError::Refused(_)) => Ok(false),
         Err(ChangeError::Port(error)) => Err(error),
     }
 }

@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// The maximum number of attempts to rotate a session. The second is needed only if the session
-/// reaches the token's generation right after the first.
+/// The maximum number of attempts to exchange a token. A further one is needed only if another
+/// request changes the session while this one decides: it rotates or ends the session, or records a
+/// replay.
 const MAX_TRIES: u32 = 3;
 
 /// Exchanges a refresh token for its successor and a new access token (RFC 6749, section 6; RFC
@@ -54,10 +55,10 @@ impl Refresh {
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         let fingerprint = OriginFingerprint::of(&origin);
+        // Rotation and classification are both as of the arrival, so that neither a slow response
+        // nor a further attempt shifts the grace window.
+        let now = self.clock.now();
         for _ in 0..MAX_TRIES {
-            // Rotation and classification are both as of the arrival, so that a slow response does
-            // not shift the grace window.
-            let now = self.clock.now();
             if let Rotated::Done(session) = self.rotate(&recognised, fingerprint, now).await? {
                 let secret = recognised.claim.secret;
                 return Ok(self.issue_tokens.issue(&session, secret, now).await?);
@@ -67,9 +68,11 @@ impl Refresh {
                 // The session reached the token's generation after the rotation failed: try again.
                 Presented::Current => {}
                 Presented::Repeated { origin: likeness, .. } => {
-                    steps::record_replay(&*self.accounts, &session, likeness, now, origin).await?;
-                    let secret = recognised.claim.secret;
-                    return Ok(self.issue_tokens.issue(&session, secret, now).await?);
+                    let from = origin.clone();
+                    if steps::record_replay(&*self.accounts, &session, likeness, now, from).await? {
+                        let secret = recognised.claim.secret;
+                        return Ok(self.issue_tokens.issue(&session, secret, now).await?);
+                    }
                 }
                 Presented::Reused => {
                     steps::end_reused(&*self.accounts, &session, now, origin).await?;
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::{Actor, AuditContext},
-        changes::{EndSessionsOf, Facts, OwnedSession},
+        changes::{EndSessionsOf, Facts, OwnedSession, Refusal},
         fixtures::{SECRET, SESSION, now, origin, roles, stored_session},
         ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
@@ -163,19 +166,38 @@ mod tests {
     }
 
     fn lost_over(accounts: MockAccounts, found: StoredSession) -> Refresh {
-        over_at(clock(), accounts, |sessions| {
-            sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
+        lost_over_each(clock(), accounts, vec![found])
+    }
+
+    /// Creates the use case over a session that never rotates, and is read in these states, one
+    /// after the other.
+    fn lost_over_each(clock: Arc<dyn Clock>, accounts: MockAccounts, found: Vec<StoredSession>) -> Refresh {
+        over_at(clock, accounts, |sessions| {
+            sessions
+                .expect_rotate()
+                .withf(|rotation| rotation.at == now())
+                .times(found.len())
+                .returning(|_| Ok(Rotated::Lost));
+            let tries = found.len();
+            let mut found = found.into_iter();
             sessions
                 .expect_find()
-                .withf(|id, at| *id == SESSION && *at == now())
-                .once()
-                .return_once(|_, _| Ok(Some(found)));
+                .withf(|id, _| *id == SESSION)
+                .times(tries)
+                .returning(move |_, _| Ok(found.next()));
         })
     }
 
     fn live() -> Facts {
+        facts_after(|_| {})
+    }
+
+    /// The facts about a session after `change`.
+    fn facts_after(change: impl FnOnce(&mut OwnedSession)) -> Facts {
+        let mut session = OwnedSession::from(&stored_session());
+        change(&mut session);
         Facts {
-            session: Some(OwnedSession::from(&stored_session())),
+            session: Some(session),
             ..Facts::default()
         }
     }
@@ -315,15 +337,80 @@ mod tests {
 
     #[tokio::test]
     async fn a_replay_that_another_request_has_recorded_meanwhile_is_answered() {
-        let mut recorded = OwnedSession::from(&stored_session());
-        recorded.replay_recorded = true;
-        let facts = Facts {
-            session: Some(recorded),
-            ..Facts::default()
-        };
-        let refresh = lost_over(accounts_with(facts), rotated(Duration::seconds(9), false));
+        let facts = facts_after(|session| session.replay_recorded = true);
+        let found = [false, true].map(|recorded| rotated(Duration::seconds(9), recorded));
+        let refresh = lost_over_each(clock(), accounts_with(facts), found.into());
         let pair = refresh.execute(&token(4), origin()).await;
         assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    /// Another tab uses the successor after this request has read the session.
+    #[tokio::test]
+    async fn a_replay_during_another_rotation_gets_the_newer_token_and_is_recorded() {
+        let newer = || facts_after(|session| session.generation = Generation(6));
+        let mut accounts = accounts_with(newer());
+        expect_change(&mut accounts, newer(), |executed| {
+            let change = executed.decided.expect("the rules allow the change");
+            assert_eq!(change.record_replay, Some((SESSION, Generation(6))));
+        });
+        let later = StoredSession {
+            generation: Generation(6),
+            burst: Some(Burst {
+                from: Generation(4),
+                age: Duration::seconds(9),
+            }),
+            ..rotated(Duration::zero(), false)
+        };
+        let found = vec![rotated(Duration::seconds(9), false), later];
+        let refresh = lost_over_each(clock(), accounts, found);
+        let pair = refresh.execute(&token(4), origin()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 6);
+    }
+
+    #[tokio::test]
+    async fn a_replay_during_a_logout_gets_no_tokens() {
+        let ended = |session: &mut OwnedSession| session.lifetime.ended = Some(EndReason::LoggedOut);
+        let mut later = rotated(Duration::seconds(9), false);
+        later.lifetime.ended = Some(EndReason::LoggedOut);
+        let found = vec![rotated(Duration::seconds(9), false), later];
+        let refresh = lost_over_each(clock(), accounts_with(facts_after(ended)), found);
+        let refused = refresh.execute(&token(4), origin()).await;
+        assert!(matches!(refused, Err(RefreshError::SessionRevoked)));
+    }
+
+    /// The first attempt takes half a second, after which the window is over.
+    #[tokio::test]
+    async fn a_further_attempt_judges_a_replay_as_of_its_arrival() {
+        let mut clock = MockClock::new();
+        let mut reads = 0;
+        clock.expect_now().returning(move || {
+            reads += 1;
+            now() + Duration::milliseconds(if reads <= 3 { 0 } else { 500 })
+        });
+        let facts = facts_after(|session| session.replay_recorded = true);
+        let age = session_rules().grace - Duration::milliseconds(1);
+        let found = vec![
+            rotated(age, false),
+            rotated(age + Duration::milliseconds(500), true),
+        ];
+        let refresh = lost_over_each(Arc::new(clock), accounts_with(facts), found);
+        let pair = refresh.execute(&token(4), origin()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn a_replay_gets_no_tokens_if_the_session_changes_during_three_attempts() {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_execute()
+            .times(3)
+            .returning(|_, _| Err(Refusal::ReplayRecorded.into()));
+        let found = vec![rotated(Duration::seconds(9), false); 3];
+        let refresh = lost_over_each(clock(), accounts, found);
+        assert!(matches!(
+            refresh.execute(&token(4), origin()).await,
+            Err(RefreshError::Port(PortError::Overloaded))
+        ));
     }
 
     #[tokio::test]
