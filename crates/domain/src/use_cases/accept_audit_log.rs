@@ -29,6 +29,7 @@ impl AcceptAuditLog {
     /// folder has a checkpoint that cannot be replaced.
     pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, PortError> {
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
+        self.audit_log.seal().await;
         let head = self.audit_log.ends().await?.head;
         let mut event = AuditEvent::new(AuditAction::AuditLogAccepted).with("head", written(head));
         if let Some(known) = self.newest_valid(&witnesses) {
@@ -36,6 +37,7 @@ impl AcceptAuditLog {
         }
         let at = context.at;
         self.audit_events.record(event, context).await?;
+        self.audit_log.seal().await;
         let head = self.audit_log.ends().await?.head;
         let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
         // The key folder first: a crash in between leaves a contradiction, which is reported.
@@ -97,6 +99,7 @@ mod tests {
     async fn accept(kept: Option<String>, is_writable: bool, expected: AuditEvent) -> Result<(), PortError> {
         let mut order = Sequence::new();
         let mut audit_log = MockAuditLog::new();
+        audit_log.expect_seal().times(2).returning(|| ());
         for number in [5, 6] {
             let ends = ChainEnds {
                 base: ChainEnd::START,
