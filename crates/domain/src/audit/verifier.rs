@@ -77,9 +77,10 @@ pub struct LogVerifier<'a> {
     rows: SpanVerifier<'a>,
     base: ChainEnd,
     is_base_justified: bool,
-    /// The first event that was forged while it was pending, unless the operator accepted the log
-    /// since.
-    forged: Option<AuditNumber>,
+    /// The events that were forged while they were pending, and not accepted by the operator since.
+    forged: Vec<AuditNumber>,
+    /// The last event that was reported as forged.
+    reported: Option<AuditNumber>,
     evidence: &'a Evidence,
 }
 
@@ -100,7 +101,8 @@ impl<'a> LogVerifier<'a> {
             rows: SpanVerifier::new(ends, sealer, macs),
             base: ends.base,
             is_base_justified: is_start_of_chain(ends.base),
-            forged: None,
+            forged: Vec::new(),
+            reported: None,
             evidence,
         })
     }
@@ -130,24 +132,38 @@ impl<'a> LogVerifier<'a> {
         if !self.is_base_justified {
             return Err(Broken::BaseMoved(self.base.number));
         }
-        match self.forged {
-            Some(number) => Err(Broken::ForgedPending(number)),
+        match self.forged.first() {
+            Some(number) => Err(Broken::ForgedPending(*number)),
             None => Ok(head),
         }
     }
 
-    /// Evaluates what the log reports about itself.
+    /// Evaluates what the log reports about itself. An event that was forged reports nothing.
     fn note_reports(&mut self, row: &AuditRow) {
+        if self.reported == Some(row.number) {
+            return;
+        }
         match AuditAction::from_name(&row.action) {
             Some(AuditAction::AuditLogTrimmed) => {
                 self.is_base_justified |= number_in(row, "through") == Some(self.base.number);
             }
             Some(AuditAction::PendingEventForged) => {
-                self.forged = self.forged.or_else(|| number_in(row, "number"));
+                self.reported = number_in(row, "number");
+                self.forged.extend(self.reported);
             }
-            Some(AuditAction::AuditLogAccepted) => self.forged = None,
+            Some(AuditAction::AuditLogAccepted) => self.accept(row),
             _ => {}
         }
+    }
+
+    /// Forgets the forged events that the operator accepted: those up to the end of the log that
+    /// `row` names. A copy of an older acceptance names an older end.
+    fn accept(&mut self, row: &AuditRow) {
+        let accepted = text_in(row, "head").and_then(|head| {
+            let (number, _) = head.split_once(':')?;
+            number.parse().ok().map(AuditNumber)
+        });
+        self.forged.retain(|number| Some(*number) > accepted);
     }
 }
 
@@ -159,8 +175,12 @@ fn is_start_of_chain(base: ChainEnd) -> bool {
 
 /// Returns the number of an event that the details of `row` contain under `key`.
 fn number_in(row: &AuditRow, key: &str) -> Option<AuditNumber> {
-    let record = AuditRecord::try_from(row.clone()).ok()?;
-    record.event.details.get(key)?.parse().ok().map(AuditNumber)
+    text_in(row, key)?.parse().ok().map(AuditNumber)
+}
+
+fn text_in(row: &AuditRow, key: &str) -> Option<String> {
+    let mut record = AuditRecord::try_from(row.clone()).ok()?;
+    record.event.details.remove(key)
 }
 
 #[cfg(test)]
