@@ -10,4 +10,7 @@ BEGIN
 END
 $$;
 
+ALTER TABLE audit_chain
+    DROP COLUMN unsealed_lowest,
+    DROP COLUMN unsealed_highest;
 DROP TABLE audit_pending;
