@@ -1,5 +1,6 @@
 //! Seals pending audit events while the server runs.
 
+use crate::pending_watch::PendingWatch;
 use adapters_postgres::{Look, PostgresStorage};
 use domain::ports::PortError;
 use std::{error::Error, sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ pub struct Sealing {
 
 /// What one run of the task knows.
 struct Rounds {
+    watch: PendingWatch,
     /// When to look at all events next.
     all_at: Instant,
 }
@@ -33,6 +35,7 @@ struct Rounds {
 impl Sealing {
     /// Creates the task without starting it.
     pub fn new(storage: Arc<PostgresStorage>) -> Self {
+        PendingWatch::describe();
         Self { storage }
     }
 
@@ -63,7 +66,8 @@ impl Sealing {
     /// Seals the last events at shutdown. Events that are left are sealed by another replica, or by
     /// the next start.
     pub async fn finish(&self) {
-        let last = self.seal_pending(Look::New);
+        let mut watch = PendingWatch::default();
+        let last = self.seal_pending(Look::New, &mut watch);
         if !matches!(timeout(LAST_BUDGET, last).await, Ok(Ok(()))) {
             tracing::debug!("the last audit events were not sealed and stay pending");
         }
@@ -71,16 +75,19 @@ impl Sealing {
 
     async fn round(&self, rounds: &mut Rounds) -> Result<(), PortError> {
         let look = rounds.next_look(Instant::now());
-        let sealed = self.seal_pending(look).await;
+        let sealed = self.seal_pending(look, &mut rounds.watch).await;
         if look == Look::All && sealed.is_err() {
             rounds.all_at = Instant::now() + PAUSE;
         }
         sealed
     }
 
-    async fn seal_pending(&self, look: Look) -> Result<(), PortError> {
+    async fn seal_pending(&self, look: Look, watch: &mut PendingWatch) -> Result<(), PortError> {
         loop {
             let oldest = self.storage.oldest_pending(look).await?;
+            if oldest.is_some() || look == Look::All {
+                watch.observe(oldest);
+            }
             if oldest.is_none() || !self.storage.seal_batch(look).await?.may_continue {
                 return Ok(());
             }
@@ -91,6 +98,7 @@ impl Sealing {
 impl Rounds {
     fn new() -> Self {
         Self {
+            watch: PendingWatch::default(),
             all_at: Instant::now(),
         }
     }
