@@ -318,3 +318,27 @@ async fn a_log_that_cannot_be_continued_is_read_and_verified_as_far_as_it_is_sea
         "{verified:?}"
     );
 }
+
+#[tokio::test]
+async fn fewer_events_are_sealed_at_once_after_a_failure() {
+    let (storage, database) = fresh().await;
+    fail(&storage, 0..1).await;
+    storage.audit_log.seal().await;
+    let mut other = connect(&database).await;
+    let head = |number: u32| format!("UPDATE audit_chain SET head_number = {number}");
+    run(&mut other, &head(0)).await;
+    fail(&storage, 1..601).await;
+    let replica = replica(&database).await;
+    let failed = replica.seal_batch(Look::New).await;
+    assert!(failed.is_err(), "the number 1 is taken: {failed:?}");
+    run(&mut other, &head(1)).await;
+
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        let sealed = replica.seal_batch(Look::New).await;
+        counts.push(sealed.expect("the events can be sealed").count);
+    }
+
+    assert_eq!(counts, [500, 100, 0]);
+    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(601));
+}
