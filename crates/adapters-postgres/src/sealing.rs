@@ -76,12 +76,16 @@ impl PostgresStorage {
         Ok(())
     }
 
-    async fn seal_with(&self, lock: ChainLock, look: Look) -> Result<SealedEvents, PortError> {
+    async fn seal_with(&self, chain: ChainLock, look: Look) -> Result<SealedEvents, PortError> {
         if !self.seals {
             return Ok(SealedEvents::default());
         }
-        let limit = self.batch_size.get();
-        let input = (self.sealer.clone(), SealRequest { lock, look, limit });
+        let request = SealRequest {
+            lock: chain,
+            look,
+            limit: self.batch_size.get(),
+        };
+        let input = (self.sealer.clone(), request);
         let sealed = self
             .database
             .write(input, |conn, (sealer, request)| {

@@ -63,11 +63,11 @@ mod tests {
     use super::*;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
-    fn pending(seq: i64, seconds: u64) -> Option<OldestPending> {
-        Some(OldestPending {
+    fn pending(seq: i64, seconds: u64) -> OldestPending {
+        OldestPending {
             seq,
             age: Duration::from_secs(seconds),
-        })
+        }
     }
 
     #[test]
@@ -77,11 +77,11 @@ mod tests {
             let age = watch.age(oldest, start + Duration::from_secs(seconds));
             age.as_secs()
         };
-        assert_eq!(age(pending(7, 30), 0), 30);
-        assert_eq!(age(pending(7, 0), 12), 12, "its time was moved");
-        assert_eq!(age(pending(8, 1), 13), 1, "another one is the oldest");
+        assert_eq!(age(Some(pending(7, 30)), 0), 30);
+        assert_eq!(age(Some(pending(7, 0)), 12), 12, "its time was moved");
+        assert_eq!(age(Some(pending(8, 1)), 13), 1, "another one is the oldest");
         assert_eq!(age(None, 14), 0);
-        assert_eq!(age(pending(8, 0), 15), 0);
+        assert_eq!(age(Some(pending(8, 0)), 15), 0);
     }
 
     #[test]
@@ -90,10 +90,10 @@ mod tests {
         let _recording = metrics::set_default_local_recorder(&recorder);
         let mut watch = PendingWatch::default();
         for (oldest, is_late, shown) in [
-            (pending(1, 10), false, "10"),
-            (pending(1, 11), true, "11"),
-            (pending(1, 12), true, "12"),
-            (pending(2, 3), false, "3"),
+            (Some(pending(1, 10)), false, "10"),
+            (Some(pending(1, 11)), true, "11"),
+            (Some(pending(1, 12)), true, "12"),
+            (Some(pending(2, 3)), false, "3"),
             (None, false, "0"),
         ] {
             watch.observe(oldest);

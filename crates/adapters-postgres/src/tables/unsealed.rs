@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_newest_of_many_ranges_are_kept() {
-        let even: Vec<i64> = (1..=MAX_RANGES as i64).map(|half| 2 * half).collect();
+        let even: Vec<i64> = (1..).map(|half| 2 * half).take(MAX_RANGES).collect();
         let left = unsealed([(1, MAX)]).without(&even);
         assert_eq!(left.0.len(), MAX_RANGES);
         assert_eq!(left.lowest()[0], 3, "the range of 1 is dropped");
