@@ -148,7 +148,7 @@ impl<'a> LogVerifier<'a> {
                 self.is_base_justified |= number_in(row, "through") == Some(self.base.number);
             }
             Some(AuditAction::PendingEventForged) => {
-                self.reported = number_in(row, "number");
+                self.reported = reported_as_forged(row);
                 self.forged.extend(self.reported);
             }
             Some(AuditAction::AuditLogAccepted) => self.accept(row),
@@ -171,6 +171,14 @@ impl<'a> LogVerifier<'a> {
 /// than the chain and have no seals.
 fn is_start_of_chain(base: ChainEnd) -> bool {
     base.seal == Seal::NONE
+}
+
+/// Returns the number of the event that `row` reports as forged while it was pending. That event is
+/// the next one, has a valid MAC, and proves nothing.
+#[must_use]
+pub fn reported_as_forged(row: &AuditRow) -> Option<AuditNumber> {
+    let is_report = AuditAction::from_name(&row.action) == Some(AuditAction::PendingEventForged);
+    is_report.then(|| number_in(row, "number")).flatten()
 }
 
 /// Returns the number of an event that the details of `row` contain under `key`.
