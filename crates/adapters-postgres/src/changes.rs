@@ -13,7 +13,7 @@ mod trim;
 
 pub use events::EventWriter;
 pub use import::import;
-pub use seal::{ChainLock, SealedEvents, seal};
+pub use seal::{ChainLock, SealRequest, SealedEvents, seal};
 pub use trim::trim;
 
 use crate::error::StorageError;

@@ -31,8 +31,10 @@ mod tables;
 pub use changes::SealedEvents;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use migrations::MigrationStatus;
+pub use tables::audit_pending::{Look, OldestPending};
 
 use domain::ports::AuditSealer;
+use sealing::BatchSize;
 use snapshot_batches::SnapshotBatches;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -47,6 +49,7 @@ pub struct PostgresStorage {
     /// Notified of each event that this process writes.
     written: Arc<Notify>,
     seals: bool,
+    batch_size: BatchSize,
     snapshot_batches: SnapshotBatches,
 }
 
@@ -60,6 +63,7 @@ impl PostgresStorage {
             sealer,
             written: Arc::default(),
             seals: true,
+            batch_size: BatchSize::default(),
             snapshot_batches: SnapshotBatches::start(database),
         }
     }

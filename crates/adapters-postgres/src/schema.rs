@@ -94,6 +94,8 @@ diesel::table! {
         base_seal -> Binary,
         head_number -> BigInt,
         head_seal -> Binary,
+        unsealed_lowest -> Array<BigInt>,
+        unsealed_highest -> Array<BigInt>,
     }
 }
 

@@ -24,6 +24,7 @@ mod open_files;
 mod openapi_3_0;
 mod operator;
 mod operator_revocations;
+mod pending_watch;
 mod progress;
 mod prompt;
 mod replica;

@@ -56,6 +56,10 @@ impl AuditEvents for MeteredAuditEvents {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl AuditLog for MeteredAuditLog {
+    async fn seal(&self) {
+        self.0.seal().await;
+    }
+
     async fn page(
         &self,
         filter: AuditFilter,

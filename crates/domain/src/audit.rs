@@ -24,7 +24,7 @@ pub use mac::{AuditKeyId, AuditMac, Authenticity};
 pub use pending::{Backlog, PendingEvent, SealedBatch, seal_pending};
 pub use row::{AuditRow, BrokenRow};
 pub use sealed_row::{ReadRow, SealedRow};
-pub use verifier::{LogVerifier, MacRule, SpanVerifier};
+pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
 
 pub use crate::origin::Origin;
 use crate::{session::SessionId, user::UserId};

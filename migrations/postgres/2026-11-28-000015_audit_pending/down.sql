@@ -1,3 +1,6 @@
+-- In the order in which sealers lock them. No event is committed between the check and the removal.
+LOCK TABLE audit_chain, audit_pending IN ACCESS EXCLUSIVE MODE;
+
 -- Only a sealer can number and seal events.
 DO $$
 BEGIN
@@ -7,4 +10,7 @@ BEGIN
 END
 $$;
 
+ALTER TABLE audit_chain
+    DROP COLUMN unsealed_lowest,
+    DROP COLUMN unsealed_highest;
 DROP TABLE audit_pending;

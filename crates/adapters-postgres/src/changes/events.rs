@@ -65,6 +65,6 @@ impl EventWriter {
         let row = AuditRow::new(head.next(), event, &self.context);
         let sealed = SealedRow::after(head, row, &*self.sealer);
         let head = sealed.end();
-        audit::append(conn, &[sealed], head).await
+        audit::append(conn, &[sealed], head, None).await
     }
 }

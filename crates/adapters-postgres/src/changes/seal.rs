@@ -3,16 +3,17 @@
 
 use crate::{
     error::StorageError,
-    tables::{audit, audit_pending, clock},
+    tables::{
+        audit,
+        audit_pending::{self, Look},
+        unsealed::Unsealed,
+    },
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
     audit::{Actor, AuditContext, AuditNumber, Origin, seal_pending},
     ports::AuditSealer,
 };
-
-/// The maximum number of events that one transaction seals.
-const BATCH: u32 = 1_000;
 
 /// Whether to wait while another transaction holds the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,39 +22,54 @@ pub enum ChainLock {
     Skip,
 }
 
+/// Which events to seal in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct SealRequest {
+    pub lock: ChainLock,
+    pub look: Look,
+    /// The maximum number of events.
+    pub limit: u32,
+}
+
 /// The outcome of sealing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedEvents {
+    /// The number of events, without reports.
+    pub count: usize,
     /// The events that were forged, or edited before they were sealed.
     pub forged: Vec<AuditNumber>,
     /// Whether more events may be pending.
     pub may_continue: bool,
 }
 
-/// Seals the oldest pending events. Locks the chain before it reads them: the statement that takes
-/// them must see every event that was committed before the lock was free.
+/// Seals pending events. Locks the chain before it reads them: the statement that takes them must
+/// see every event that was committed before the lock was free.
 pub async fn seal(
     conn: &mut AsyncPgConnection,
     sealer: &dyn AuditSealer,
-    lock: ChainLock,
+    request: SealRequest,
 ) -> Result<SealedEvents, StorageError> {
-    let ends = match lock {
-        ChainLock::Wait => Some(audit::lock_ends(conn).await?),
-        ChainLock::Skip => audit::try_lock_ends(conn).await?,
-    };
-    let Some(ends) = ends else {
+    let SealRequest { lock, look, limit } = request;
+    let Some(chain) = audit::lock_to_seal(conn, lock == ChainLock::Skip).await? else {
         return Ok(SealedEvents::default());
     };
-    let pending = audit_pending::take(conn, BATCH).await?;
-    if pending.is_empty() {
+    let all = Unsealed::all();
+    let range = match look {
+        Look::New => &chain.unsealed,
+        Look::All => &all,
+    };
+    let taken = audit_pending::take(conn, range, limit).await?;
+    let count = taken.events.len();
+    if count == 0 {
         return Ok(SealedEvents::default());
     }
-    let may_continue = pending.len() >= BATCH as usize;
-    let context = AuditContext::new(clock::now(conn).await?, Actor::Operator, Origin::default());
-    let batch = seal_pending(ends.head, pending, sealer, &context);
-    audit::append(conn, &batch.rows, batch.head).await?;
+    let context = AuditContext::new(chain.at, Actor::Operator, Origin::default());
+    let batch = seal_pending(chain.ends.head, taken.events, sealer, &context);
+    let unsealed = chain.unsealed.without(&taken.seqs);
+    audit::append(conn, &batch.rows, batch.head, Some(&unsealed)).await?;
     Ok(SealedEvents {
+        count,
         forged: batch.forged,
-        may_continue,
+        may_continue: count >= limit as usize,
     })
 }

@@ -9,16 +9,25 @@ use domain::{
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
+use std::error::Error;
 
 #[async_trait]
 impl AuditLog for PostgresStorage {
+    async fn seal(&self) {
+        if let Err(error) = self.seal_all().await {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "audit events cannot be sealed and stay pending; the audit log is read without them"
+            );
+        }
+    }
+
     async fn page(
         &self,
         filter: AuditFilter,
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
-        self.seal_all().await?;
         self.database
             .read((filter, before, limit), |conn, (filter, before, limit)| {
                 Box::pin(audit_pages::page(conn, filter, *before, *limit))
@@ -33,14 +42,12 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {
-        self.seal_all().await?;
         self.database
             .read((), |conn, ()| Box::pin(audit::ends(conn)))
             .await
     }
 
     async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
-        self.seal_all().await?;
         self.database
             .read((after, limit), |conn, (after, limit)| {
                 Box::pin(audit_pages::rows(conn, *after, *limit))
@@ -49,7 +56,6 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
-        self.seal_all().await?;
         let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write(input, |conn, (command, events)| {

@@ -1,9 +1,9 @@
 //! Counts the statements of each change, without BEGIN and COMMIT. Each statement is one round
 //! trip.
 
-use super::{connect, events, identity, opening, record, statement};
+use super::{connect, events, identity, opening, record, sealing, statement};
 use crate::{
-    changes::{ChainLock, SealedEvents, catalogue, execute, import, seal, trim},
+    changes::{ChainLock, catalogue, execute, import, seal, trim},
     tables::rotation,
 };
 use chrono::Duration;
@@ -259,12 +259,11 @@ async fn importing_and_trimming_take_few_statements() {
     }
     let sealed = counted
         .counting(async |conn| {
-            let sealed = seal(conn, &ToySealer, ChainLock::Skip).await;
-            let expected = SealedEvents::default();
-            assert_eq!(sealed.expect("the chain is not locked"), expected);
+            let sealed = seal(conn, &ToySealer, sealing(ChainLock::Skip)).await;
+            assert!(sealed.expect("the chain is not locked").count > 0);
         })
         .await;
-    assert_eq!(sealed, 4, "seal");
+    assert_eq!(sealed, 3, "seal");
     let command = TrimAuditLog {
         before: at(9),
         limit: 2,

@@ -1,6 +1,6 @@
 //! The audit chain and its sealed events. The domain decides how events are sealed.
 
-use super::audit_pages::saturating_instant;
+use super::{audit_pages::saturating_instant, unsealed::Unsealed};
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    ExpressionMethods, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
     data_types::PgTimestamp,
     pg::Pg,
     sql_query,
@@ -18,7 +18,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow};
 
 /// The id of the only row of `audit_chain`.
-const THE_CHAIN: i16 = 1;
+pub const THE_CHAIN: i16 = 1;
 
 /// Returns where the chain begins and ends.
 pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
@@ -42,32 +42,49 @@ pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, Storag
     row.try_into()
 }
 
-/// [Locks](lock_ends) the chain, unless another transaction has locked it; returns `None` then.
-pub async fn try_lock_ends(conn: &mut AsyncPgConnection) -> Result<Option<ChainEnds>, StorageError> {
-    let row: Option<ChainRow> = audit_chain::table
-        .find(THE_CHAIN)
-        .select(ChainRow::as_select())
-        .for_update()
-        .skip_locked()
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(ChainEnds::try_from).transpose()
+/// The chain, locked by a sealer.
+pub struct LockedChain {
+    pub ends: ChainEnds,
+    pub unsealed: Unsealed,
+    /// The time of the server's clock.
+    pub at: DateTime<Utc>,
+}
+
+const LOCK_TO_SEAL: &str = "
+    SELECT base_number, base_seal, head_number, head_seal, unsealed_lowest, unsealed_highest, clock_timestamp() AS at
+    FROM audit_chain WHERE id = $1 FOR UPDATE";
+
+/// [Locks](lock_ends) the chain to seal events. If another transaction has locked it, this function
+/// waits, or returns `None` if `skips_locked`.
+pub async fn lock_to_seal(
+    conn: &mut AsyncPgConnection,
+    skips_locked: bool,
+) -> Result<Option<LockedChain>, StorageError> {
+    let mode = if skips_locked { " SKIP LOCKED" } else { "" };
+    let statement = sql_query(format!("{LOCK_TO_SEAL}{mode}")).bind::<SmallInt, _>(THE_CHAIN);
+    let rows: Vec<LockedRow> = Prepared(statement).load(conn).await?;
+    rows.into_iter().next().map(LockedChain::try_from).transpose()
 }
 
 /// Takes each column as one array, so that one statement serves any number of rows.
 const APPEND: &str = "
-    WITH moved AS (UPDATE audit_chain SET head_number = $2, head_seal = $3 WHERE id = $1)
+    WITH moved AS (
+        UPDATE audit_chain
+        SET head_number = $2, head_seal = $3, unsealed_lowest = coalesce($17, unsealed_lowest),
+            unsealed_highest = coalesce($18, unsealed_highest)
+        WHERE id = $1
+    )
     INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, user_agent,
         request_id, details, seal, mac)
     SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
-/// Appends sealed rows and makes `head` the end of the chain. The caller MUST have locked the
-/// chain.
+/// Appends sealed rows and makes `head` the end of the chain. `unsealed` states where events may be
+/// pending now; `None` leaves that as it is. The caller MUST have locked the chain.
 pub async fn append(
     conn: &mut AsyncPgConnection,
     sealed: &[SealedRow],
     head: ChainEnd,
+    unsealed: Option<&Unsealed>,
 ) -> Result<(), StorageError> {
     let macs: Vec<_> = sealed
         .iter()
@@ -89,7 +106,9 @@ pub async fn append(
         .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.request_id.as_deref()))
         .bind::<Array<Text>, _>(column(sealed, |row| &*row.details))
         .bind::<Array<Binary>, _>(sealed.iter().map(|one| &one.seal.0[..]).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Binary>>, _>(macs);
+        .bind::<Array<Nullable<Binary>>, _>(macs)
+        .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::lowest))
+        .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::highest));
     Prepared(statement).execute(conn).await?;
     Ok(())
 }
@@ -148,7 +167,7 @@ pub async fn remove(
     Ok(())
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = audit_chain, check_for_backend(Pg))]
 struct ChainRow {
     base_number: i64,
@@ -173,6 +192,31 @@ impl TryFrom<ChainRow> for ChainEnds {
         Ok(Self {
             base: end(row.base_number, row.base_seal)?,
             head: end(row.head_number, row.head_seal)?,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+#[diesel(check_for_backend(Pg))]
+struct LockedRow {
+    #[diesel(embed)]
+    chain: ChainRow,
+    #[diesel(sql_type = Array<BigInt>)]
+    unsealed_lowest: Vec<i64>,
+    #[diesel(sql_type = Array<BigInt>)]
+    unsealed_highest: Vec<i64>,
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+impl TryFrom<LockedRow> for LockedChain {
+    type Error = StorageError;
+
+    fn try_from(row: LockedRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            ends: row.chain.try_into()?,
+            unsealed: Unsealed::between(&row.unsealed_lowest, &row.unsealed_highest),
+            at: row.at,
         })
     }
 }

@@ -3,13 +3,12 @@
 use crate::{
     connect_unhurried, execute, execute_on_catalogue, fresh, open, register,
     sharing::{connect, until_a_statement_waits},
-    storage_at, storage_in,
+    storage_in,
 };
-use adapters_postgres::PostgresStorage;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditNumber, Backlog, ChainReader},
+    audit::{AuditAction, AuditEvent, AuditNumber, ChainReader},
     authority::Denied,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
@@ -30,7 +29,7 @@ use testkit::{
         unique_uuid,
     },
 };
-use testservers::{FreshDatabase, postgres};
+use testservers::FreshDatabase;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -60,7 +59,7 @@ async fn deadlocks(storage: Storage, database: &FreshDatabase) -> i64 {
     count(database, broken).await
 }
 
-async fn count(database: &FreshDatabase, question: &str) -> i64 {
+pub async fn count(database: &FreshDatabase, question: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -82,6 +81,7 @@ async fn register_all(storage: &Storage, users: &[NewUser]) {
 
 /// Follows the whole chain, as `audit verify` does.
 pub async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
+    storage.audit_log.seal().await;
     let ends = storage
         .audit_log
         .ends()
@@ -110,101 +110,6 @@ pub async fn fail(storage: &Storage, seconds: impl IntoIterator<Item = i64>) {
         let event = AuditEvent::new(AuditAction::LoginFailed);
         let recorded = storage.audit_events.record(event, context(at(second))).await;
         recorded.expect("the event is recorded");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sealers_of_several_replicas_number_every_event_once() {
-    let fresh = postgres().fresh_database();
-    let storage = storage_at(fresh.url()).await;
-    let database = connect_unhurried(fresh.url()).await;
-    let sealers: Vec<_> = (0..4)
-        .map(|_| Arc::new(PostgresStorage::new(&database, Arc::new(ToySealer))))
-        .collect();
-    let writers = (0..4).map(|_| {
-        let storage = storage.clone();
-        tokio::spawn(async move { fail(&storage, 0..25).await })
-    });
-    let tasks: Vec<_> = writers
-        .chain(sealers.into_iter().map(|sealer| {
-            tokio::spawn(async move {
-                for _ in 0..50 {
-                    sealer.seal().await.expect("the database is available");
-                }
-            })
-        }))
-        .collect();
-    for task in tasks {
-        task.await.expect("the task does not panic");
-    }
-
-    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(100));
-    assert_eq!(count(&fresh, "SELECT count(*) FROM audit_pending").await, 0);
-    let events = "SELECT count(*) FROM audit_trail WHERE action = 'login_failed'";
-    assert_eq!(count(&fresh, events).await, 100);
-}
-
-#[tokio::test]
-async fn a_process_without_the_audit_key_leaves_pending_events_alone() {
-    let (storage, database) = fresh().await;
-    fail(&storage, 0..2).await;
-    let reader = PostgresStorage::new(&connect_unhurried(database.url()).await, Arc::new(ToySealer));
-    let reader = Storage::over(&Arc::new(reader.without_sealing()));
-    assert_eq!(assert_chain_holds(&reader).await, AuditNumber(0));
-    let backlog = reader.audit_log.backlog().await;
-    let expected = Backlog {
-        count: 2,
-        oldest: Some(at(0)),
-    };
-    assert_eq!(backlog.expect("the events can be counted"), expected);
-    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(2));
-}
-
-#[tokio::test]
-async fn events_are_sealed_in_the_order_in_which_they_were_written() {
-    let (storage, _database) = fresh().await;
-    fail(&storage, (0..1_100).rev()).await;
-    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(1_100));
-    let rows = storage.audit_log.rows(AuditNumber(0), 2_000).await;
-    let times = rows.expect("the rows can be read").into_iter().map(|row| {
-        let sealed = row.expect("the row can be parsed");
-        sealed.row.at
-    });
-    assert!(times.eq((0..1_100).rev().map(at)));
-}
-
-#[tokio::test]
-async fn a_pending_event_that_was_forged_or_edited_is_sealed_and_reported() {
-    for damage in [
-        "UPDATE audit_pending SET details = '{}' WHERE seq = 2",
-        "UPDATE audit_pending SET at = 'infinity' WHERE seq = 2",
-        "UPDATE audit_pending SET at = '-infinity' WHERE seq = 2",
-        "UPDATE audit_pending SET mac = '' WHERE seq = 2",
-        "UPDATE audit_pending SET mac = (SELECT mac FROM audit_pending WHERE seq = 1) WHERE seq = 2",
-        "DELETE FROM audit_pending WHERE seq = 2;
-        INSERT INTO audit_pending (at, action, actor_kind, details, mac)
-            VALUES (now(), 'logged_in', 'operator', '{}', decode(repeat('00', 40), 'hex'))",
-    ] {
-        let (storage, database) = fresh().await;
-        fail(&storage, 0..2).await;
-        connect(&database)
-            .await
-            .batch_execute(damage)
-            .await
-            .expect("the row can be damaged");
-        let replica = PostgresStorage::new(&connect_unhurried(database.url()).await, Arc::new(ToySealer));
-
-        let sealed = replica.seal().await.expect("the events can be sealed");
-
-        assert_eq!(sealed.forged, [AuditNumber(2)], "{damage}");
-        assert_eq!(assert_chain_holds(&storage).await, AuditNumber(3), "{damage}");
-        let rows = storage.audit_log.rows(AuditNumber(2), 1).await;
-        let report = rows
-            .expect("the rows can be read")
-            .remove(0)
-            .expect("the row can be parsed");
-        assert_eq!(report.row.action, "pending_event_forged", "{damage}");
-        assert_eq!(report.row.details, r#"{"number":"2"}"#, "{damage}");
     }
 }
 
@@ -378,6 +283,7 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
                 before: at(1),
                 limit: 10,
             };
+            storage.audit_log.seal().await;
             storage.audit_log.trim(trimming, context(at(1))).await.map(drop)
         }
         12 => {

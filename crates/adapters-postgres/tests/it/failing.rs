@@ -476,6 +476,7 @@ async fn a_transaction_that_times_out_is_rolled_back_and_holds_no_lock() {
         user: Some(user.id),
         ..AuditFilter::default()
     };
+    storage.audit_log.seal().await;
     let events = storage
         .audit_log
         .page(done_to, None, 9)

@@ -211,6 +211,7 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
     assert_eq!(admins.len(), 1, "{admins:?}");
     assert_eq!(admins[0].login.as_typed(), "Alice");
     register(&storage, &a_user("carol")).await;
+    storage.audit_log.seal().await;
     let ends = storage
         .audit_log
         .ends()
@@ -347,7 +348,7 @@ async fn pending_events_are_sealed_before_their_table_can_be_removed() {
 
     assert!(database.migrate_down().await.is_err());
 
-    storage.audit_log.ends().await.expect("the events can be sealed");
+    storage.audit_log.seal().await;
     let reverted = database.migrate_down().await.expect("reverting succeeds");
     assert_eq!(reverted.as_deref(), Some(FIFTEENTH));
 }

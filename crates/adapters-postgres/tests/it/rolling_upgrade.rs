@@ -21,6 +21,7 @@ use testservers::FreshDatabase;
 
 /// Appends an event as the previous version does: under the lock of the chain, without a MAC.
 async fn append_as_the_previous_version(storage: &Storage, database: &FreshDatabase) {
+    storage.audit_log.seal().await;
     let ends = storage.audit_log.ends().await;
     let head = ends.expect("the ends of the chain can be read").head;
     let context = AuditContext::new(at(9), Actor::Operator, Origin::default());

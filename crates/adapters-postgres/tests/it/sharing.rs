@@ -246,7 +246,8 @@ async fn a_session_ends_while_another_program_holds_the_chain() {
             .await
             .expect("the transaction can be committed");
     };
-    let (ends, ()) = tokio::join!(storage.audit_log.ends(), committing);
+    tokio::join!(storage.audit_log.seal(), committing);
+    let ends = storage.audit_log.ends().await;
     assert_eq!(
         ends.expect("the ends of the chain can be read").head.number,
         AuditNumber(3),
@@ -339,6 +340,7 @@ async fn callers_that_stop_waiting_leave_every_connection_usable() {
             .expect("a reading connection is free");
     }
     register(&storage, &a_user("alice")).await;
+    storage.audit_log.seal().await;
     for user in storage
         .users
         .list(UserFilter::default(), first(100))

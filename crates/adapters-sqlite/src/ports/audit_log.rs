@@ -12,6 +12,9 @@ use domain::{
 
 #[async_trait]
 impl AuditLog for SqliteStorage {
+    /// Does nothing: the writer seals each event in the transaction of its change.
+    async fn seal(&self) {}
+
     async fn page(
         &self,
         filter: AuditFilter,
@@ -23,7 +26,7 @@ impl AuditLog for SqliteStorage {
             .await
     }
 
-    /// Returns none: the writer seals each event in the transaction of its change.
+    /// Returns none: no event is ever pending.
     async fn backlog(&self) -> Result<Backlog, PortError> {
         Ok(Backlog::default())
     }

@@ -54,10 +54,11 @@ impl ChainEnd {
         }
     }
 
-    /// Returns the number of the next event.
+    /// Returns the number of the next event. A chain never reaches the highest number, unless its
+    /// stored end was set to it: the next event then gets the same number, which storage refuses.
     #[must_use]
     pub fn next(self) -> AuditNumber {
-        AuditNumber(self.number.0 + 1)
+        AuditNumber(self.number.0.saturating_add(1))
     }
 
     /// Returns the bytes that the MAC of the event at this position covers.

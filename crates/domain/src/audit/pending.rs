@@ -59,7 +59,8 @@ pub struct SealedBatch {
 }
 
 /// Numbers and seals `pending` after `head`, in the given order. An event that was forged or edited
-/// while it was pending is sealed as it is, followed by an event that reports it with `context`.
+/// while it was pending is sealed as it is, after an event that reports its number with `context`:
+/// a reader of the log must know that it is forged before it reads it.
 #[must_use]
 pub fn seal_pending(
     head: ChainEnd,
@@ -73,25 +74,33 @@ pub fn seal_pending(
         forged: Vec::new(),
     };
     for event in pending {
-        let is_authentic = event.is_authentic(sealer);
-        let number = batch.push(event.row, sealer);
-        if !is_authentic {
-            let report = AuditEvent::new(AuditAction::PendingEventForged).with("number", number);
-            batch.push(AuditRow::new(AuditNumber::NONE, &report, context), sealer);
-            batch.forged.push(number);
+        if !event.is_authentic(sealer) {
+            batch.report_next(sealer, context);
         }
+        batch.push(event.row, sealer);
     }
     batch
 }
 
 impl SealedBatch {
-    /// Seals `row` as the next event, and returns its number.
-    fn push(&mut self, row: AuditRow, sealer: &dyn AuditSealer) -> AuditNumber {
+    /// Seals `row` as the next event.
+    fn push(&mut self, row: AuditRow, sealer: &dyn AuditSealer) {
         let number = self.head.next();
         let next = SealedRow::after(self.head, AuditRow { number, ..row }, sealer);
         self.head = next.end();
         self.rows.push(next);
-        number
+    }
+
+    /// Seals an event that reports the one after it as forged.
+    fn report_next(&mut self, sealer: &dyn AuditSealer, context: &AuditContext) {
+        let report = ChainEnd {
+            number: self.head.next(),
+            ..self.head
+        };
+        let forged = report.next();
+        let event = AuditEvent::new(AuditAction::PendingEventForged).with("number", forged);
+        self.push(AuditRow::new(AuditNumber::NONE, &event, context), sealer);
+        self.forged.push(forged);
     }
 }
 
@@ -144,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_or_edited_event_is_sealed_and_reported() {
+    fn a_forged_or_edited_event_is_reported_and_sealed() {
         let mut edited = pending(1, 1);
         edited.row.details = "{}".to_owned();
         let mut moved = pending(2, 1);
@@ -160,17 +169,18 @@ mod tests {
         for forged in [pending(0, 2), edited, moved, unreadable, exchanged] {
             let batch = seal(vec![pending(7, 1), forged.clone(), pending(8, 1)]);
 
-            assert_eq!(batch.forged, [AuditNumber(6)], "{forged:?}");
+            assert_eq!(batch.forged, [AuditNumber(7)], "{forged:?}");
             let actions: Vec<&str> = batch.rows.iter().map(|sealed| &*sealed.row.action).collect();
             let expected = [
                 "failures_omitted",
-                "failures_omitted",
                 "pending_event_forged",
+                "failures_omitted",
                 "failures_omitted",
             ];
             assert_eq!(actions, expected);
-            assert_eq!(batch.rows[1].row.details, forged.row.details);
-            assert_eq!(batch.rows[2].row.details, r#"{"number":"6"}"#);
+            assert_eq!(batch.rows[1].row.details, r#"{"number":"7"}"#);
+            assert_eq!(batch.rows[2].row.details, forged.row.details);
+            assert_eq!(batch.rows[2].row.number, AuditNumber(7));
         }
     }
 

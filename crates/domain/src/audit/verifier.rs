@@ -83,9 +83,10 @@ pub struct LogVerifier<'a> {
     rows: SpanVerifier<'a>,
     base: ChainEnd,
     is_base_justified: bool,
-    /// The first event that was forged while it was pending, unless the operator accepted the log
-    /// since.
-    forged: Option<AuditNumber>,
+    /// The events that were forged while they were pending, and not accepted by the operator since.
+    forged: Vec<AuditNumber>,
+    /// The last event that was reported as forged.
+    reported: Option<AuditNumber>,
     evidence: &'a Evidence,
 }
 
@@ -106,7 +107,8 @@ impl<'a> LogVerifier<'a> {
             rows: SpanVerifier::new(ends, sealer, macs),
             base: ends.base,
             is_base_justified: is_start_of_chain(ends.base),
-            forged: None,
+            forged: Vec::new(),
+            reported: None,
             evidence,
         })
     }
@@ -136,24 +138,38 @@ impl<'a> LogVerifier<'a> {
         if !self.is_base_justified {
             return Err(Broken::BaseMoved(self.base.number));
         }
-        match self.forged {
-            Some(number) => Err(Broken::ForgedPending(number)),
+        match self.forged.first() {
+            Some(number) => Err(Broken::ForgedPending(*number)),
             None => Ok(head),
         }
     }
 
-    /// Evaluates what the log reports about itself.
+    /// Evaluates what the log reports about itself. An event that was forged reports nothing.
     fn note_reports(&mut self, row: &AuditRow) {
+        if self.reported == Some(row.number) {
+            return;
+        }
         match AuditAction::from_name(&row.action) {
             Some(AuditAction::AuditLogTrimmed) => {
                 self.is_base_justified |= number_in(row, "through") == Some(self.base.number);
             }
             Some(AuditAction::PendingEventForged) => {
-                self.forged = self.forged.or_else(|| number_in(row, "number"));
+                self.reported = reported_as_forged(row);
+                self.forged.extend(self.reported);
             }
-            Some(AuditAction::AuditLogAccepted) => self.forged = None,
+            Some(AuditAction::AuditLogAccepted) => self.accept(row),
             _ => {}
         }
+    }
+
+    /// Forgets the forged events that the operator accepted: those up to the end of the log that
+    /// `row` names. A copy of an older acceptance names an older end.
+    fn accept(&mut self, row: &AuditRow) {
+        let accepted = text_in(row, "head").and_then(|head| {
+            let (number, _) = head.split_once(':')?;
+            number.parse().ok().map(AuditNumber)
+        });
+        self.forged.retain(|number| Some(*number) > accepted);
     }
 }
 
@@ -163,10 +179,22 @@ fn is_start_of_chain(base: ChainEnd) -> bool {
     base.seal == Seal::NONE
 }
 
+/// Returns the number of the event that `row` reports as forged while it was pending. That event is
+/// the next one, has a valid MAC, and proves nothing.
+#[must_use]
+pub fn reported_as_forged(row: &AuditRow) -> Option<AuditNumber> {
+    let is_report = AuditAction::from_name(&row.action) == Some(AuditAction::PendingEventForged);
+    is_report.then(|| number_in(row, "number")).flatten()
+}
+
 /// Returns the number of an event that the details of `row` contain under `key`.
 fn number_in(row: &AuditRow, key: &str) -> Option<AuditNumber> {
-    let record = AuditRecord::try_from(row.clone()).ok()?;
-    record.event.details.get(key)?.parse().ok().map(AuditNumber)
+    text_in(row, key)?.parse().ok().map(AuditNumber)
+}
+
+fn text_in(row: &AuditRow, key: &str) -> Option<String> {
+    let mut record = AuditRecord::try_from(row.clone()).ok()?;
+    record.event.details.remove(key)
 }
 
 #[cfg(test)]

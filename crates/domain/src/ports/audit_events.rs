@@ -11,7 +11,7 @@ pub trait AuditEvents: Send + Sync {
     ///
     /// Events MUST be numbered without gaps, and each MUST be sealed with the seal of its
     /// predecessor. An event that was written after another one was committed MUST have the higher
-    /// number. Events may be numbered and sealed later, but before [`AuditLog`](super::AuditLog)
-    /// reads them.
+    /// number. Events may be numbered and sealed later, at the latest by
+    /// [`AuditLog::seal`](super::AuditLog::seal).
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError>;
 }

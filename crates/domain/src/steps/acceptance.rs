@@ -2,7 +2,7 @@ use super::stored_end;
 use crate::{
     audit::{
         AuditAction, AuditFilter, AuditNumber, Broken, ChainEnd, ChainEnds, MacRule, SealedRow,
-        SignedCheckpoint, SpanVerifier,
+        SignedCheckpoint, SpanVerifier, reported_as_forged,
     },
     ports::{AuditCheckpoints, AuditLog, AuditSealer, CheckpointVerifier, PortError},
 };
@@ -71,7 +71,12 @@ impl AcceptancePorts<'_> {
                 .follow(row)
                 .is_ok()
         };
-        let rows = self.audit_log.rows(before, 1).await?;
-        Ok(rows.into_iter().next().and_then(Result::ok).filter(is_valid))
+        let rows = self.audit_log.rows(AuditNumber((before.0 - 1).max(0)), 2).await?;
+        let rows: Vec<_> = rows.into_iter().filter_map(Result::ok).collect();
+        let at = |number| rows.iter().find(|sealed| sealed.row.number == number);
+        // The event before a forged one reports it; without that event, nothing shows which it is.
+        let is_genuine = before == ChainEnd::START.number
+            || at(before).is_some_and(|previous| reported_as_forged(&previous.row) != Some(number));
+        Ok(at(number).filter(|row| is_genuine && is_valid(row)).cloned())
     }
 }

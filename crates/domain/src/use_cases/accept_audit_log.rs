@@ -31,6 +31,7 @@ impl AcceptAuditLog {
     /// folder has a checkpoint that cannot be replaced.
     pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, PortError> {
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
+        self.audit_log.seal().await;
         let head = self.audit_log.ends().await?.head;
         let mut event = AuditEvent::new(AuditAction::AuditLogAccepted).with("head", written(head));
         if let Some(known) = self.newest_valid(&witnesses) {
@@ -38,6 +39,7 @@ impl AcceptAuditLog {
         }
         let at = context.at;
         self.audit_events.record(event, context).await?;
+        self.audit_log.seal().await;
         let head = self.audit_log.ends().await?.head;
         let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
         // The key folder first: a crash in between leaves a contradiction, which is reported.
@@ -121,6 +123,7 @@ mod tests {
         let is_accepted = is_writable || kept.is_none();
         let mut order = Sequence::new();
         let mut audit_log = MockAuditLog::new();
+        audit_log.expect_seal().times(2).returning(|| ());
         for number in 5..if is_accepted { 8 } else { 7 } {
             let ends = ChainEnds {
                 base: ChainEnd::START,

@@ -70,7 +70,8 @@ pub enum VerifyAuditError {
 }
 
 impl VerifyAudit {
-    /// Verifies the whole log. Events added during the verification are not included.
+    /// Verifies the whole log. Events added during the verification, and events that cannot be
+    /// sealed, are not included.
     ///
     /// # Errors
     /// Returns a [`VerifyAuditError`] for the first event that differs from what was written.
@@ -80,6 +81,7 @@ impl VerifyAudit {
         request: &VerifyAuditRequest,
         mut on_progress: impl FnMut(Progress) + Send,
     ) -> Result<VerifiedLog, VerifyAuditError> {
+        self.audit_log.seal().await;
         loop {
             // The end is read last: a checkpoint never covers events after it.
             let evidence = self.evidence(request).await?;
@@ -209,6 +211,7 @@ mod tests {
     /// three at a time.
     fn audit_log(ends: Vec<ChainEnds>, rows: Rows) -> MockAuditLog {
         let mut log = MockAuditLog::new();
+        log.expect_seal().returning(|| ());
         log.expect_backlog().returning(|| Ok(BACKLOG));
         let ends = Mutex::new(ends);
         log.expect_ends().returning(move || {

@@ -19,6 +19,8 @@ impl AuditEvents for MemoryStorage {
 
 #[async_trait]
 impl AuditLog for MemoryStorage {
+    async fn seal(&self) {}
+
     async fn page(
         &self,
         filter: AuditFilter,

@@ -61,6 +61,21 @@ impl Log {
         self.rows.push(sealed);
     }
 
+    /// Appends `event`, which another program stored while it was pending, as a sealer does.
+    fn forge(&mut self, event: &AuditEvent) {
+        let number = self.ends.head.number.0 + 2;
+        let report = AuditEvent::new(AuditAction::PendingEventForged).with("number", number);
+        self.append(&report, OURS);
+        self.append(event, OURS);
+    }
+
+    /// Records that the operator accepts the log up to `number`.
+    fn accept(&mut self, number: i64) {
+        let head = format!("{number}:{}", Seal::NONE);
+        let event = AuditEvent::new(AuditAction::AuditLogAccepted).with("head", head);
+        self.append(&event, OURS);
+    }
+
     fn end(&self, number: i64) -> ChainEnd {
         let row = self.rows.iter().find(|row| row.row.number.0 == number);
         row.expect("the log has the event").end()
@@ -391,6 +406,53 @@ fn base() -> [Case; 4] {
     ]
 }
 
+/// Events that another program stored while they were pending.
+fn pending() -> [Case; 5] {
+    [
+        (
+            "a forged event",
+            |log| log.forge(&AuditEvent::new(AuditAction::LoggedIn)),
+            Broken::ForgedPending(n(14)),
+        ),
+        (
+            "a forged event says that retention removed events",
+            |log| {
+                log.forge(&AuditEvent::new(AuditAction::AuditLogTrimmed).with("through", 4));
+                log.ends.base = log.end(4);
+                log.rows.retain(|row| row.row.number > AuditNumber(4));
+            },
+            Broken::BaseMoved(n(4)),
+        ),
+        (
+            "a forged event says that the operator accepted the log",
+            |log| {
+                log.forge(&AuditEvent::new(AuditAction::LoggedIn));
+                let head = format!("99:{}", Seal::NONE);
+                log.forge(&AuditEvent::new(AuditAction::AuditLogAccepted).with("head", head));
+            },
+            Broken::ForgedPending(n(14)),
+        ),
+        (
+            "a forged event says that the event after it is forged",
+            |log| {
+                let number = log.ends.head.number.0 + 3;
+                log.forge(&AuditEvent::new(AuditAction::PendingEventForged).with("number", number));
+                log.accept(12);
+            },
+            Broken::ForgedPending(n(14)),
+        ),
+        (
+            "a copy of an older acceptance is stored after a forged event",
+            |log| {
+                log.accept(12);
+                log.forge(&AuditEvent::new(AuditAction::LoggedIn));
+                log.accept(12);
+            },
+            Broken::ForgedPending(n(15)),
+        ),
+    ]
+}
+
 /// A log that was cut off or rebuilt, and checkpoints that were changed.
 fn checkpoints() -> [Case; 9] {
     let forged = |number: Option<i64>, witness, cause| Broken::ForgedCheckpoint {
@@ -473,6 +535,7 @@ fn table() -> Vec<Case> {
     rows.chain(head())
         .chain(macs())
         .chain(base())
+        .chain(pending())
         .chain(checkpoints())
         .collect()
 }
@@ -638,19 +701,17 @@ fn a_chain_that_begins_after_events_without_seals_is_intact() {
 
 #[test]
 fn a_reported_forgery_is_found_after_other_tampering_until_the_log_is_accepted() {
-    let report = AuditEvent::new(AuditAction::PendingEventForged);
     let mut log = Log::with_checkpoints();
-    log.append(&report.clone().with("number", 12), OURS);
-    log.append(&report.with("number", 13), OURS);
-    assert_eq!(verify(&log), Err(Broken::ForgedPending(AuditNumber(12))));
-    assert_eq!(
-        verify_as(&log, false),
-        Err(Broken::ForgedPending(AuditNumber(12)))
-    );
+    log.forge(&AuditEvent::new(AuditAction::LoggedIn));
+    log.forge(&AuditEvent::new(AuditAction::LoggedIn));
+    assert_eq!(verify(&log), Err(Broken::ForgedPending(AuditNumber(14))));
     let mut edited = log.clone();
     edited.edit(13).details.push(' ');
     assert_eq!(verify(&edited), Err(Broken::Changed(AuditNumber(13))));
-    log.append(&AuditEvent::new(AuditAction::AuditLogAccepted), OURS);
+    let mut partly = log.clone();
+    partly.accept(14);
+    assert_eq!(verify(&partly), Err(Broken::ForgedPending(AuditNumber(16))));
+    log.accept(16);
     assert_eq!(verify(&log), Ok(log.ends.head));
 }
 
