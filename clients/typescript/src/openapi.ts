@@ -667,7 +667,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed";
+        AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed" | "audit_log_accepted" | "pending_event_forged";
         /**
          * @description An audit event: who did what to whom, when and from where.
          * @example {

@@ -6,16 +6,18 @@
 //! | `<name>.published.pem` | any number: verifies and is in the JWKS, to sign later |
 //! | `<name>.retired.pem` | any number: verifies and is in the JWKS, but no longer signs |
 //! | `refresh.key` | 32 random bytes in base64: authenticates refresh tokens |
+//! | `audit.key` | 32 random bytes in base64: authenticates the audit log |
 //!
 //! The PEM files are unencrypted PKCS#8 private keys: EC P-256 (ES256), Ed25519 (EdDSA) or RSA
 //! (RS256).
 //!
-//! All files are secret. A file is rejected if others may read or write it, if its group may write
-//! it, or if it belongs to neither this user nor root. A folder is rejected if others may write to
-//! it. Container platforms mount secrets in two ways that are accepted: files readable by the
-//! group, and world-writable folders with the sticky bit.
+//! All these files are secret. A file is rejected if others may read or write it, if its group may
+//! write it, or if it belongs to neither this user nor root. A folder is rejected if others may
+//! write to it. Container platforms mount secrets in two ways that are accepted: files readable by
+//! the group, and world-writable folders with the sticky bit.
 
 mod algorithm;
+mod audit_key;
 mod checked_key;
 mod error;
 mod file;
@@ -25,14 +27,16 @@ mod key_pair;
 mod key_rules;
 mod public_key;
 mod ring;
+mod secret_bytes;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use audit_key::{AUDIT_KEY_FILE, AuditKey, generate_audit_key};
 pub use checked_key::{KeyEntry, list};
 pub use error::KeyError;
 pub use generate::{Generated, generate_first_signing_key, generate_refresh_key, generate_signing_key};
 pub use key_file::KeyState;
 pub use key_rules::KeyRules;
 pub use public_key::PublicKey;
-pub use ring::KeyRing;
+pub use ring::{KeyRing, REFRESH_KEY_FILE};
 
 pub(crate) use ring::SigningKey;

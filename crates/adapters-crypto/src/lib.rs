@@ -1,12 +1,14 @@
 //! Cryptography behind the core's ports: argon2id, password hashes of other systems, password
-//! strength, breached passwords, JWT, key files, the system clock and the operating system's
-//! randomness. This crate computes and verifies; the core decides what a token or a password
-//! permits.
+//! strength, breached passwords, JWT, key files, seals and checkpoints of the audit log, the system
+//! clock and the operating system's randomness. This crate computes and verifies; the core decides
+//! what a token or a password permits.
 
 mod argon2_hasher;
 mod audit_sealer;
 mod breached_file;
 mod cached_token_verifier;
+mod checkpoint_file;
+mod checkpoint_key;
 mod clock;
 mod foreign_hash;
 mod foreign_hash_forms;
@@ -18,9 +20,11 @@ mod refresh_mac;
 mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
-pub use audit_sealer::Sha256Sealer;
+pub use audit_sealer::HmacSealer;
 pub use breached_file::{BreachedFile, BreachedFileError};
 pub use cached_token_verifier::CachedTokenVerifier;
+pub use checkpoint_file::{CheckpointFile, CheckpointFileError};
+pub use checkpoint_key::{CheckpointKey, CheckpointPublicKey, NotAPublicKey};
 pub use clock::SystemClock;
 pub use foreign_hash_forms::ForeignHashForms;
 pub use hash_pool::{HashPool, HashPoolSettings};

@@ -1,17 +1,19 @@
 //! Executes the commands of `domain::changes`: each function is called within a transaction.
 //!
 //! A transaction loads and locks what the command reads, calls its decision, applies the change and
-//! writes its audit event.
+//! writes its audit event, which a sealer numbers and seals later.
 
 mod apply;
 pub mod catalogue;
 mod events;
 mod import;
 mod load;
+mod seal;
 mod trim;
 
 pub use events::EventWriter;
 pub use import::import;
+pub use seal::{ChainLock, SealRequest, SealedEvents, seal};
 pub use trim::trim;
 
 use crate::error::StorageError;
@@ -26,10 +28,10 @@ pub async fn execute(
     command: &dyn Command,
     events: &EventWriter,
 ) -> Result<Result<Applied, Refusal>, StorageError> {
-    let (reads, at) = (command.reads(), events.at());
-    let facts = load::load(conn, &reads, at).await?;
+    let at = events.at();
+    let facts = load::load(conn, &command.reads(), at).await?;
     match command.decide(&facts, at) {
-        Ok(change) => apply::apply(conn, change, &reads, &facts, events).await,
+        Ok(change) => apply::apply(conn, change, &facts, events).await,
         Err(refusal) => Ok(Err(refusal)),
     }
 }

@@ -3,7 +3,8 @@
 //! | module | contains | uses |
 //! |---|---|---|
 //! | `ports` | implementations of ports | `changes`, `snapshot_batches`, `tables`, `database` |
-//! | `changes` | loading facts, applying changes, writing audit events | `tables` |
+//! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables` |
+//! | `sealing` | sealing of pending events | `changes`, `tables`, `database` |
 //! | `snapshot_batches` | reading snapshots for several callers | `tables`, `database` |
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
@@ -23,15 +24,20 @@ mod prepared;
 #[cfg(test)]
 mod query_plans;
 mod schema;
+mod sealing;
 mod snapshot_batches;
 mod tables;
 
+pub use changes::SealedEvents;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use migrations::MigrationStatus;
+pub use tables::audit_pending::{Look, OldestPending};
 
 use domain::ports::AuditSealer;
+use sealing::BatchSize;
 use snapshot_batches::SnapshotBatches;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Implements every storage port over one database.
 ///
@@ -40,6 +46,10 @@ use std::sync::Arc;
 pub struct PostgresStorage {
     database: PostgresDatabase,
     sealer: Arc<dyn AuditSealer>,
+    /// Notified of each event that this process writes.
+    written: Arc<Notify>,
+    seals: bool,
+    batch_size: BatchSize,
     snapshot_batches: SnapshotBatches,
 }
 
@@ -51,7 +61,17 @@ impl PostgresStorage {
         Self {
             database: database.clone(),
             sealer,
+            written: Arc::default(),
+            seals: true,
+            batch_size: BatchSize::default(),
             snapshot_batches: SnapshotBatches::start(database),
         }
+    }
+
+    /// Returns the storage for a process that does not have the audit key: it leaves pending events
+    /// to others, so its audit log ends before them. The process MUST NOT make changes.
+    #[must_use]
+    pub fn without_sealing(self) -> Self {
+        Self { seals: false, ..self }
     }
 }

@@ -1,6 +1,7 @@
 //! The ports of the core. Each method is one statement or one transaction.
 
 mod accounts;
+mod audit_checkpoints;
 mod audit_events;
 mod audit_log;
 mod database_clock;

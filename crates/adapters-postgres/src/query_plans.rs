@@ -1,10 +1,16 @@
 //! Query plans: every statement finds its rows by an index and stays prepared.
 
 use crate::{
-    changes::{EventWriter, catalogue, execute, trim},
+    changes::{ChainLock, EventWriter, SealRequest, catalogue, execute, seal, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    tables::{audit, audit_pages, login_facts, roles, rotation, sessions, snapshots, user_roles, users},
+    tables::{
+        audit, audit_pages,
+        audit_pending::{self, Look},
+        login_facts, roles, rotation, sessions, snapshots,
+        unsealed::Unsealed,
+        user_roles, users,
+    },
 };
 use chrono::Duration;
 use diesel::{
@@ -45,6 +51,7 @@ use testkit::{
 use testservers::{FreshDatabase, postgres};
 
 mod filled;
+mod removed_entries;
 mod round_trips;
 
 #[derive(QueryableByName)]
@@ -253,6 +260,20 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
         audit::ends(conn).await.map(drop)
     })
     .await;
+    assert_indexed("lock the chain to seal", async |conn| {
+        audit::lock_to_seal(conn, true).await.map(drop)
+    })
+    .await;
+    for look in [Look::New, Look::All] {
+        assert_indexed("oldest pending event", async |conn| {
+            audit_pending::oldest(conn, look).await.map(drop)
+        })
+        .await;
+    }
+    assert_indexed("take pending events", async |conn| {
+        audit_pending::take(conn, &Unsealed::all(), 10).await.map(drop)
+    })
+    .await;
     assert_indexed("rows of the audit log", async |conn| {
         audit_pages::rows(conn, AuditNumber(7), 10).await.map(drop)
     })
@@ -369,7 +390,7 @@ async fn every_statement_of_every_change_stays_prepared() {
 /// Writes events with `context`.
 fn events(context: AuditContext) -> EventWriter {
     let sealer: Arc<dyn AuditSealer> = Arc::new(ToySealer);
-    EventWriter::new(context, &sealer)
+    EventWriter::new(context, &sealer, &Arc::default())
 }
 
 /// Executes `command` at `at(0)`. No transaction is needed: no other connection uses the database.
@@ -423,8 +444,17 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
         before: at(9),
         limit: 3,
     };
+    seal(conn, &ToySealer, sealing(ChainLock::Wait)).await?;
     trim(conn, trimming, &events(context(at(0)))).await?;
     Ok(())
+}
+
+fn sealing(lock: ChainLock) -> SealRequest {
+    SealRequest {
+        lock,
+        look: Look::New,
+        limit: 1_000,
+    }
 }
 
 async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<(), StorageError> {

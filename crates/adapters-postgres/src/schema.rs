@@ -83,6 +83,7 @@ diesel::table! {
         request_id -> Nullable<Text>,
         details -> Text,
         seal -> Binary,
+        mac -> Nullable<Binary>,
     }
 }
 
@@ -93,6 +94,33 @@ diesel::table! {
         base_seal -> Binary,
         head_number -> BigInt,
         head_seal -> Binary,
+        unsealed_lowest -> Array<BigInt>,
+        unsealed_highest -> Array<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit_pending (seq) {
+        seq -> BigInt,
+        at -> Timestamptz,
+        action -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Text,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_checkpoints (number) {
+        number -> BigInt,
+        at -> Timestamptz,
+        note -> Text,
     }
 }
 

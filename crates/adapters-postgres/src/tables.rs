@@ -2,7 +2,10 @@
 //! more.
 
 pub mod audit;
+pub mod audit_checkpoints;
+pub mod audit_keys;
 pub mod audit_pages;
+pub mod audit_pending;
 pub mod clock;
 pub mod login_facts;
 mod permissions;
@@ -14,6 +17,7 @@ mod rows;
 mod session_rows;
 pub mod sessions;
 pub mod snapshots;
+pub mod unsealed;
 pub mod user_pages;
 pub mod user_roles;
 pub mod user_rows;

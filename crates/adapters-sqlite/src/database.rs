@@ -11,11 +11,11 @@ pub use opening::OpenError;
 use crate::{
     error::StorageError,
     migrations::{self, MigrationStatus},
-    tables::replica_leases,
+    tables::{audit_keys, replica_leases},
 };
 use connections::{BUSY_TIMEOUT, PRAGMAS, pool, transaction, wait_at_most};
 use diesel::{Connection, SqliteConnection};
-use domain::ports::PortError;
+use domain::{audit::KeyTrace, ports::PortError};
 use metered_pool::MeteredPool;
 use opening::{prepare, url_of};
 use request_scope::Wait;
@@ -149,6 +149,11 @@ impl SqliteDatabase {
     /// Returns every migration that this program knows, oldest first.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
         self.write(migrations::status).await
+    }
+
+    /// Returns which audit key the database was used with. The schema MUST be up to date.
+    pub async fn key_trace(&self) -> Result<KeyTrace, PortError> {
+        self.read(audit_keys::trace).await
     }
 
     /// Returns the state of the disk that the file is on.

@@ -1,6 +1,7 @@
 //! The storage ports of the core, each over one [`SqliteDatabase`](crate::SqliteDatabase).
 
 mod accounts;
+mod audit_checkpoints;
 mod audit_events;
 mod audit_log;
 mod health;

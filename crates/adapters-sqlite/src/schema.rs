@@ -83,6 +83,7 @@ diesel::table! {
         request_id -> Nullable<Text>,
         details -> Text,
         seal -> Binary,
+        mac -> Nullable<Binary>,
     }
 }
 
@@ -93,6 +94,14 @@ diesel::table! {
         base_seal -> Binary,
         head_number -> BigInt,
         head_seal -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_checkpoints (number) {
+        number -> BigInt,
+        at -> BigInt,
+        note -> Text,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rows, the queries that read and write them, and their conversion to and from the core's types.
 
 pub mod audit;
+pub mod audit_checkpoints;
+pub mod audit_keys;
 pub mod audit_pages;
 pub mod login_facts;
 pub mod permissions;

@@ -3,12 +3,17 @@
 mod server;
 
 use crate::{
-    Failure, composition, first_admin,
+    Failure,
+    audit_keys::AuditKeys,
+    audit_start,
+    checkpoints::Checkpoints,
+    composition, first_admin,
     housekeeping::Housekeeping,
-    listener,
+    key_folder, listener,
     metrics::Metrics,
     replica::Membership,
     replica_entry::ReplicaEntry,
+    sealing::Sealing,
     settings::{ServerSettings, Settings, SettingsError, variable},
     storage::Database,
     wiring,
@@ -54,6 +59,8 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
+    checkpoints: Arc<Checkpoints>,
+    sealing: Option<Sealing>,
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
     timeouts: Timeouts,
@@ -72,30 +79,57 @@ impl Application {
         let metrics = Metrics::open(&settings.metrics)?;
         first_admin::check(&settings).await?;
         let database = Database::open_as_server(&settings.database).await?;
+        key_folder::check_present(&settings.keys)?;
+        if database.is_empty().await? {
+            AuditKeys::set_checkpoint_aside(&settings.keys)?;
+        }
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "applied a migration");
         }
-        let ports = wiring::Ports::new(&settings, database.ports())?;
+        let ports = wiring::Ports::new(&settings, &database, &database.key_trace().await?)?;
+        let started = Self::start(settings, &ports, metrics).await;
+        if let (Err(_), Some(entry)) = (&started, &ports.replica_entry) {
+            entry.leave().await;
+        }
+        started
+    }
+
+    /// Compares this server with the database and the other replicas, and only then writes.
+    async fn start(
+        settings: Settings,
+        ports: &wiring::Ports,
+        metrics: Option<Metrics>,
+    ) -> Result<Self, Failure> {
         if let Some(watch) = &ports.clock_watch {
             watch.compare().await;
         }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
-        let use_cases = composition::use_cases(&ports, &settings);
+        let use_cases = composition::use_cases(ports, &settings);
+        // Before the first event is sealed or written: another audit key would report the pending
+        // events of the other replicas as forged.
+        if let Some(entry) = &ports.replica_entry {
+            entry.join(settings.tokens.allow_mixed_replicas).await?;
+        }
+        audit_start::resume(&use_cases.administration.resume_audit_log).await?;
+        let vouched = audit_start::vouched(&ports.audit_keys, &*ports.storage.audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
         first_admin::warn_if_missing(&*ports.storage.users).await?;
+        let checkpoints = Checkpoints::new(
+            Arc::clone(&use_cases.administration.sign_checkpoint),
+            ports.replica_entry.clone(),
+            vouched,
+        );
         let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
             .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
-        // Last, so that a start that fails leaves no entry.
-        if let Some(entry) = &ports.replica_entry {
-            entry.join(settings.tokens.allow_mixed_replicas).await?;
-        }
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
             replica_entry: ports.replica_entry.clone(),
-            housekeeping: housekeeping(&ports, &use_cases, &settings),
-            edge: edge(&ports, use_cases, &settings),
+            housekeeping: housekeeping(ports, &use_cases, &settings),
+            checkpoints: Arc::new(checkpoints),
+            edge: edge(ports, use_cases, &settings),
+            sealing: ports.sealing.clone(),
             settings,
             listener,
             address,
@@ -126,6 +160,12 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
+        let last_checkpoint = Arc::clone(&self.checkpoints);
+        let checkpoints = tokio::spawn(async move { self.checkpoints.run().await });
+        let last_sealing = self.sealing.clone();
+        let sealing = self
+            .sealing
+            .map(|sealing| tokio::spawn(async move { sealing.run().await }));
         let membership = Membership::begin(&self.coherence);
         let entry = self.replica_entry;
         let keeping = entry
@@ -139,11 +179,17 @@ impl Application {
             Err(error) => Err(error),
         };
         housekeeping.abort();
+        checkpoints.abort();
         watch.abort();
         served.map_err(|error| Failure::because("the server cannot run", error))?;
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before all changes were complete");
         }
+        if let (Some(last), Some(sealing)) = (last_sealing, sealing) {
+            sealing.abort();
+            last.finish().await;
+        }
+        last_checkpoint.finish().await;
         membership.end().await;
         if let (Some(entry), Some(keeping)) = (entry, keeping) {
             keeping.abort();

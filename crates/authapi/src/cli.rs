@@ -124,7 +124,7 @@ pub enum Migrate {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Keys {
-    /// Generate a signing key, and the refresh key if it is missing.
+    /// Generate a signing key, and the refresh key and the audit key if they are missing.
     Generate {
         #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
         algorithm: Algorithm,
@@ -243,6 +243,9 @@ mod tests {
             "audit list --user 01a2037a-ae9b-7011-beab-6d2ca028090e --until 2026-01-01",
             "audit verify --json",
             "audit verify --anchor 7:365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370",
+            "audit verify --checkpoint checkpoint.txt",
+            "audit public-key",
+            "audit accept",
             "config check --json",
             "openapi",
             "openapi --version 3.0",
@@ -296,6 +299,7 @@ mod tests {
             "audit list --from yesterday",
             "audit verify --anchor 7",
             "audit verify --anchor 7:abc",
+            "audit verify --public-key authapi/audit",
         ] {
             let words = ["authapi"].into_iter().chain(call.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{call}");

@@ -55,7 +55,7 @@ fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
     }
     match command {
         Configured::Serve => block_on(serve::run(loaded.settings)),
-        Configured::Migrate(command) => block_on(migrate::run(&settings.database, command)),
+        Configured::Migrate(command) => block_on(migrate::run(settings, command)),
         Configured::Keys(command) => keys::run(&settings.keys, command),
         Configured::Users(command) => block_on(users::run(settings, command)),
         Configured::Passwords(command) => block_on(passwords::run(settings, command)),

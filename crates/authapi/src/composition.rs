@@ -5,7 +5,7 @@ use crate::{
     settings::Settings,
     wiring::{PasswordPorts, Ports, password_policy, reset_rules, session_rules, token_rules},
 };
-use adapters_crypto::{ForeignHashForms, Sha256Sealer, SystemClock};
+use adapters_crypto::{ForeignHashForms, SystemClock};
 use api_http::UseCases;
 use domain::{
     core::{self, Administration, AdministrationPorts, AdministrationRules, Core, PasswordCheckPorts, Rules},
@@ -65,8 +65,7 @@ fn administration(ports: &Ports, settings: &Settings) -> Administration {
         users: Arc::clone(&storage.users),
         sessions: Arc::clone(&storage.session_directory),
         roles: Arc::clone(&storage.roles),
-        audit_log: Arc::clone(&storage.audit_log),
-        sealer: Arc::new(Sha256Sealer),
+        audit: ports.audit_keys.ports(storage),
         revocations: Arc::clone(&ports.revocations),
         hasher: Arc::clone(&ports.hasher),
         meter: Arc::clone(&ports.meter),

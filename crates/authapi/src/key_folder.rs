@@ -2,9 +2,10 @@
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
-    Algorithm, KeyError, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key,
+    AUDIT_KEY_FILE, Algorithm, AuditKey, KeyError, KeyRing, KeyRules, REFRESH_KEY_FILE, generate_audit_key,
+    generate_first_signing_key, generate_refresh_key,
 };
-use std::path::Path;
+use std::path::{self, Path, PathBuf};
 
 /// Loads the keys. Logs each generated key, since losing a key logs out all users.
 pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
@@ -12,6 +13,40 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
         generate_missing_keys(&settings.dir)?;
     }
     KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)
+}
+
+/// Checks, before the schema is migrated, that keys which are not generated exist: the previous
+/// version cannot use a database that was migrated.
+pub fn check_present(settings: &KeysSettings) -> Result<(), Failure> {
+    if settings.generate_missing {
+        return Ok(());
+    }
+    KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)?;
+    AuditKey::load(&settings.dir).map_err(unusable)?;
+    Ok(())
+}
+
+/// Loads the audit key.
+pub fn load_audit_key(settings: &KeysSettings) -> Result<AuditKey, Failure> {
+    AuditKey::load(&settings.dir).map_err(unusable)
+}
+
+/// Generates the audit key if there is none, and returns whether this process did. Logs it, since a
+/// lost key makes events unverifiable.
+pub fn ensure_audit_key(folder: &Path) -> Result<bool, Failure> {
+    ensure(generate_audit_key(folder), "audit key")
+}
+
+/// Returns the path of the audit key, in full: it is often missing because a command runs in
+/// another directory than the service.
+pub fn audit_key_path(folder: &Path) -> PathBuf {
+    let path = folder.join(AUDIT_KEY_FILE);
+    path::absolute(&path).unwrap_or(path)
+}
+
+/// Returns whether `folder` has the keys of a service.
+pub fn is_of_service(folder: &Path) -> bool {
+    folder.join(REFRESH_KEY_FILE).exists()
 }
 
 /// Returns the rules that keys must follow.
@@ -26,16 +61,17 @@ fn generate_missing_keys(folder: &Path) -> Result<(), Failure> {
     if let Some(generated) = generate_first_signing_key(folder, Algorithm::Es256).map_err(unusable)? {
         tracing::info!(path = %generated.path.display(), kid = generated.kid, "generated a signing key; back it up");
     }
-    ensure_refresh_key(folder)
+    ensure(generate_refresh_key(folder), "refresh key").map(|_| ())
 }
 
-fn ensure_refresh_key(folder: &Path) -> Result<(), Failure> {
-    match generate_refresh_key(folder) {
+/// Logs the key that was `generated`, unless there was one. Returns whether it was generated.
+fn ensure(generated: Result<PathBuf, KeyError>, name: &str) -> Result<bool, Failure> {
+    match generated {
         Ok(path) => {
-            tracing::info!(path = %path.display(), "generated the refresh key; back it up");
-            Ok(())
+            tracing::info!(path = %path.display(), "generated the {name}; back it up");
+            Ok(true)
         }
-        Err(KeyError::Exists { .. }) => Ok(()),
+        Err(KeyError::Exists { .. }) => Ok(false),
         Err(error) => Err(unusable(error)),
     }
 }

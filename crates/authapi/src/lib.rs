@@ -2,7 +2,10 @@
 //! settings, wiring, telemetry, shutdown and the command line. Business rules are in `domain`.
 
 mod app;
+mod audit_keys;
+mod audit_start;
 mod byte_order_mark;
+mod checkpoints;
 pub mod cli;
 mod clock_watch;
 pub mod commands;
@@ -21,10 +24,12 @@ mod open_files;
 mod openapi_3_0;
 mod operator;
 mod operator_revocations;
+mod pending_watch;
 mod progress;
 mod prompt;
 mod replica;
 mod replica_entry;
+mod sealing;
 pub mod settings;
 mod shutdown;
 mod storage;

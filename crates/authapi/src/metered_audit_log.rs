@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use domain::{
     audit::{
-        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow,
+        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds,
+        ReadRow,
     },
     changes::TrimAuditLog,
     ports::{AuditEvents, AuditLog, PortError},
@@ -55,6 +56,10 @@ impl AuditEvents for MeteredAuditEvents {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl AuditLog for MeteredAuditLog {
+    async fn seal(&self) {
+        self.0.seal().await;
+    }
+
     async fn page(
         &self,
         filter: AuditFilter,
@@ -62,6 +67,10 @@ impl AuditLog for MeteredAuditLog {
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
         self.0.page(filter, before, limit).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        self.0.backlog().await
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {

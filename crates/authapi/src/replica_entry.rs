@@ -7,11 +7,12 @@ use crate::{
 };
 use adapters_crypto::keys::KeyRing;
 use domain::{
-    ports::Replicas,
+    ports::{PortError, Replicas},
     replica::{LifetimeSetting, Mismatch, ReplicaSettings, RunningReplica, SharedSetting, TokenLifetimes},
 };
 use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 /// How long a server counts as running after it stored its entry. One that was killed counts for as
 /// long.
@@ -21,8 +22,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The wait budget for removing the entry at shutdown.
 const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// Returns how this server issues and verifies tokens.
-pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSettings {
+/// Returns how this server issues and verifies tokens, and the id of its audit key.
+pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing, audit_key: String) -> ReplicaSettings {
     let millis = |span| delta(span).num_milliseconds();
     ReplicaSettings {
         issuer: settings.issuer.clone(),
@@ -31,6 +32,7 @@ pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSet
         signing_key: keys.signing_kid().to_owned(),
         accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
         refresh_key: keys.refresh_key_fingerprint(),
+        audit_key: Some(audit_key),
         lifetimes: TokenLifetimes {
             access: millis(settings.access_ttl),
             refresh_idle: millis(settings.refresh_idle_ttl),
@@ -58,8 +60,8 @@ impl ReplicaEntry {
     /// once, at least one finds the other.
     ///
     /// # Errors
-    /// If another replica would reject the tokens of this one, or the other way round, unless
-    /// `may_differ`. The entry is removed again.
+    /// If another replica would reject the tokens or the audit events of this one, or the other way
+    /// round, unless `may_differ`. The entry is removed again.
     pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
         let unreadable = |error| Failure::because("the replicas cannot be compared", error);
         self.replicas
@@ -72,19 +74,22 @@ impl ReplicaEntry {
         let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
             return Ok(());
         };
-        let what = describe(&mismatch);
-        if may_differ {
-            tracing::warn!("{what}; each rejects the tokens of the other");
+        let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
+        if may_differ && other_audit_key.is_none() {
+            let (what, rejected) = (describe(&mismatch), rejected_items(mismatch.setting));
+            tracing::warn!("{what}; each rejects the {rejected} of the other");
             return Ok(());
         }
         self.leave().await;
-        Err(Failure::new(format!(
-            "{what}, so that each would reject the tokens of the other: correct it, or stop the other \
-             replicas first (one that was killed counts for {} more seconds); for a change without a \
-             stop, set {}=true",
-            TERM.as_secs(),
-            variable("tokens.allow_mixed_replicas"),
-        )))
+        Err(refusal(
+            &other_audit_key.filter(|_| may_differ).unwrap_or(mismatch),
+        ))
+    }
+
+    /// Returns whether every running replica authenticates its audit events.
+    pub async fn all_have_audit_keys(&self) -> Result<bool, PortError> {
+        let others = self.replicas.others(self.replica.id).await?;
+        Ok(others.iter().all(|other| other.audit_key.is_some()))
     }
 
     /// Keeps the entry until it is dropped.
@@ -127,6 +132,40 @@ impl ReplicaEntry {
     }
 }
 
+/// Checks that no running replica has another audit key than `own`: each process would seal the
+/// pending events of the other as forged.
+pub async fn check_audit_key(replicas: &dyn Replicas, own: &str) -> Result<(), Failure> {
+    let running = replicas.others(Uuid::nil()).await;
+    let running = running.map_err(|error| Failure::because("the replicas cannot be compared", error))?;
+    let there = running
+        .into_iter()
+        .find_map(|other| other.audit_key.filter(|key| key != own));
+    there.map_or(Ok(()), |there| {
+        Err(refusal(&Mismatch {
+            setting: SharedSetting::AuditKey,
+            here: own.to_owned(),
+            there,
+        }))
+    })
+}
+
+/// Returns the failure because of `mismatch`, with the remedies. No setting permits two audit keys.
+fn refusal(mismatch: &Mismatch) -> Failure {
+    let (what, rejected) = (describe(mismatch), rejected_items(mismatch.setting));
+    let meanwhile = match mismatch.setting {
+        SharedSetting::AuditKey => String::new(),
+        _ => format!(
+            "; for a change without a stop, set {}=true",
+            variable("tokens.allow_mixed_replicas")
+        ),
+    };
+    Failure::new(format!(
+        "{what}, so that each would reject the {rejected} of the other: correct it, or stop the other replicas first \
+         (one that was killed counts for {} more seconds){meanwhile}",
+        TERM.as_secs(),
+    ))
+}
+
 fn describe(mismatch: &Mismatch) -> String {
     let Mismatch { setting, here, there } = mismatch;
     match setting {
@@ -141,6 +180,22 @@ fn describe(mismatch: &Mismatch) -> String {
             "{}: refresh.key is not that of a running replica (fingerprints {here} and {there})",
             variable("keys.dir"),
         ),
+        SharedSetting::AuditKey => format!(
+            "{}: audit.key is not that of a running replica (ids {here} and {there})",
+            variable("keys.dir"),
+        ),
+    }
+}
+
+/// Returns what replicas that differ in `setting` reject of each other.
+fn rejected_items(setting: SharedSetting) -> &'static str {
+    match setting {
+        SharedSetting::AuditKey => "audit events",
+        SharedSetting::Issuer
+        | SharedSetting::Audience
+        | SharedSetting::ClientId
+        | SharedSetting::SigningKeys
+        | SharedSetting::RefreshKey => "tokens",
     }
 }
 

@@ -2,12 +2,16 @@
 
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
+    sealing::Sealing,
     settings::{DatabaseSettings, DatabaseUrl, variable},
 };
-use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
+use domain::{
+    audit::KeyTrace,
+    ports::{DatabaseClock, PortError, Replicas, Storage},
+};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::{
@@ -23,6 +27,8 @@ pub struct DatabasePorts {
     pub clock: Option<Arc<dyn DatabaseClock>>,
     /// `None` for SQLite, which has only one server.
     pub replicas: Option<Arc<dyn Replicas>>,
+    /// `None` for SQLite, which seals audit events at once.
+    pub sealing: Option<Sealing>,
 }
 
 /// An open database.
@@ -113,32 +119,67 @@ impl Database {
         )))
     }
 
-    /// Returns whether no migration is applied.
-    async fn is_empty(&self) -> Result<bool, Failure> {
+    /// Checks that no migration is missing.
+    ///
+    /// # Errors
+    /// If one is; the message states the remedy.
+    pub async fn check_migrated(&self) -> Result<(), Failure> {
+        let migrations = self.migrations().await;
+        let migrations =
+            migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
+        match migrations.into_iter().find(|migration| !migration.applied) {
+            None => Ok(()),
+            Some(missing) => Err(Failure::new(format!(
+                "the database lacks the migration {}; apply it with `authapi migrate up`",
+                missing.name
+            ))),
+        }
+    }
+
+    /// Returns whether no migration is applied, so that the database is a new one.
+    pub async fn is_empty(&self) -> Result<bool, Failure> {
         let migrations = self.migrations().await;
         let migrations =
             migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
         Ok(!migrations.iter().any(|migration| migration.applied))
     }
 
-    /// Returns the ports over this database, whose schema must be up to date.
-    pub fn ports(&self) -> DatabasePorts {
+    /// Returns which audit key the database was used with. Seals nothing. The schema must be up to
+    /// date.
+    pub async fn key_trace(&self) -> Result<KeyTrace, Failure> {
+        let trace = match self {
+            Self::Sqlite(database) => database.key_trace().await,
+            Self::Postgres(database) => database.key_trace().await,
+        };
+        trace.map_err(|error| Failure::because("the audit log cannot be read", error))
+    }
+
+    /// Returns the ports over this database, whose schema must be up to date. `audit_keys` seal the
+    /// audit log.
+    pub fn ports(&self, audit_keys: &AuditKeys) -> DatabasePorts {
+        let sealer = audit_keys.sealer();
         match self {
             Self::Sqlite(database) => {
-                let storage = Arc::new(SqliteStorage::new(database, Arc::new(Sha256Sealer)));
+                let storage = Arc::new(SqliteStorage::new(database, sealer));
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: storage,
                     clock: None,
                     replicas: None,
+                    sealing: None,
                 }
             }
             Self::Postgres(database) => {
-                let storage = Arc::new(PostgresStorage::new(database, Arc::new(Sha256Sealer)));
+                let mut storage = PostgresStorage::new(database, sealer);
+                if audit_keys.only_verifies() {
+                    storage = storage.without_sealing();
+                }
+                let storage = Arc::new(storage);
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: Arc::clone(&storage) as _,
                     clock: Some(Arc::clone(&storage) as _),
+                    sealing: Some(Sealing::new(Arc::clone(&storage))),
                     replicas: Some(storage),
                 }
             }

@@ -2,14 +2,16 @@
 
 use crate::{
     Failure,
+    audit_keys::{AuditKeys, KeyUser},
     clock_watch::ClockWatch,
     key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
     replica,
     replica_entry::{ReplicaEntry, replica_settings},
+    sealing::Sealing,
     settings::{PasswordSettings, RedisSettings, Settings, ThrottleSettings, TokensSettings, variable},
-    storage::DatabasePorts,
+    storage::Database,
     throttles::{self, throttle},
 };
 use actix_web::http::Uri;
@@ -20,6 +22,7 @@ use adapters_crypto::{
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl, RedisUse};
 use chrono::TimeDelta;
 use domain::{
+    audit::KeyTrace,
     password::{ContextWords, PasswordPolicy},
     ports::{
         BreachedPasswords, Clock, NoBreachedPasswords, PasswordHasher, PasswordMeter, PublicKeys, Randomness,
@@ -59,6 +62,7 @@ fn redis_health(redis: RedisClient, throttle: &ThrottleSettings) -> Arc<dyn Stor
 /// All ports, with the adapters that the settings select.
 pub struct Ports {
     pub storage: Storage,
+    pub audit_keys: AuditKeys,
     /// Invalidates the session snapshots that a change makes stale, on all replicas.
     pub revocations: Arc<dyn Revocations>,
     pub coherence: Arc<SessionCoherence>,
@@ -66,6 +70,8 @@ pub struct Ports {
     pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Present if the database may have several servers.
     pub replica_entry: Option<ReplicaEntry>,
+    /// Present if audit events are sealed after their changes.
+    pub sealing: Option<Sealing>,
     /// Present if the database has a clock of its own.
     pub clock_watch: Option<Arc<ClockWatch>>,
     /// The health of Redis; `None` if Redis is not configured.
@@ -84,10 +90,15 @@ pub struct Ports {
 
 impl Ports {
     /// Loads the keys, generating missing ones if allowed, and starts the hash threads.
-    pub fn new(settings: &Settings, database: DatabasePorts) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// If the database with `trace` was used with another audit key, or the settings are unusable.
+    pub fn new(settings: &Settings, database: &Database, trace: &KeyTrace) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
+        let audit_keys = AuditKeys::of_database(&settings.keys, trace, KeyUser::Server)?;
+        let database = database.ports(&audit_keys);
         let mac = HmacRefreshMac::new(keys.refresh_key());
-        let replica_settings = replica_settings(&settings.tokens, &keys);
+        let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id());
         let jwt = Arc::new(JwtTokens::new(keys));
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts {
@@ -118,9 +129,11 @@ impl Ports {
         let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
             storage,
+            audit_keys,
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
             session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
             coherence,
+            sealing: database.sealing,
             clock_watch,
             replica_entry,
             hasher,

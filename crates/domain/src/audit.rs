@@ -1,10 +1,30 @@
 //! Security events: who did what to whom, when and from where.
 
+mod broken;
 mod chain;
+mod checkpoint;
+mod evidence;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod key_trace;
+mod mac;
+mod pending;
 mod row;
+mod sealed_row;
+mod verifier;
 
-pub use chain::{Broken, ChainEnd, ChainEnds, ChainReader, Seal};
-pub use row::{AuditRow, BrokenRow, ReadRow};
+pub use broken::{Broken, Witness};
+pub use chain::{ChainEnd, ChainEnds, ChainReader, Seal};
+pub use checkpoint::{
+    CHECKPOINT_ORIGIN, InvalidCheckpoint, NoteSignature, SignedCheckpoint, StoredCheckpoint,
+};
+pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
+pub use key_trace::{KeyTrace, OtherAuditKey};
+pub use mac::{AuditKeyId, AuditMac, Authenticity};
+pub use pending::{Backlog, PendingEvent, SealedBatch, seal_pending};
+pub use row::{AuditRow, BrokenRow};
+pub use sealed_row::{ReadRow, SealedRow};
+pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
 
 pub use crate::origin::Origin;
 use crate::{session::SessionId, user::UserId};
@@ -72,10 +92,15 @@ pub enum AuditAction {
     RoleRemoved,
     /// The oldest events were removed under the retention setting.
     AuditLogTrimmed,
+    /// The operator continued a log that contradicts a checkpoint, such as that of a restored
+    /// backup.
+    AuditLogAccepted,
+    /// An event was forged, or edited before it was sealed. This event carries its number.
+    PendingEventForged,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
@@ -98,6 +123,8 @@ impl AuditAction {
         Self::RoleChanged,
         Self::RoleRemoved,
         Self::AuditLogTrimmed,
+        Self::AuditLogAccepted,
+        Self::PendingEventForged,
     ];
 
     /// Returns the name under which the action is stored and reported.
@@ -126,6 +153,8 @@ impl AuditAction {
             Self::RoleChanged => "role_changed",
             Self::RoleRemoved => "role_removed",
             Self::AuditLogTrimmed => "trail_trimmed",
+            Self::AuditLogAccepted => "audit_log_accepted",
+            Self::PendingEventForged => "pending_event_forged",
         }
     }
 
@@ -137,7 +166,8 @@ impl AuditAction {
             | Self::LoginFailed
             | Self::ReauthenticationFailed
             | Self::FailuresOmitted
-            | Self::RefreshTokenReused => AuditOutcome::Failure,
+            | Self::RefreshTokenReused
+            | Self::PendingEventForged => AuditOutcome::Failure,
             Self::UserRegistered
             | Self::UserImported
             | Self::LoggedIn
@@ -154,7 +184,8 @@ impl AuditAction {
             | Self::RoleCreated
             | Self::RoleChanged
             | Self::RoleRemoved
-            | Self::AuditLogTrimmed => AuditOutcome::Success,
+            | Self::AuditLogTrimmed
+            | Self::AuditLogAccepted => AuditOutcome::Success,
         }
     }
 
@@ -238,6 +269,11 @@ impl AuditEvent {
 /// The position of an event in the audit log: 1 for the first, increasing by one, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuditNumber(pub i64);
+
+impl AuditNumber {
+    /// Stands for the number of a pending event, which gets its number when it is sealed.
+    pub const NONE: Self = Self(0);
+}
 
 impl fmt::Display for AuditNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@
 mod administration;
 mod password_check;
 
-pub use administration::{Administration, AdministrationPorts, AdministrationRules};
+pub use administration::{Administration, AdministrationPorts, AdministrationRules, AuditPorts};
 pub use password_check::{PasswordCheckPorts, password_check};
 
 use crate::{

@@ -25,6 +25,9 @@ pub struct ReplicaSettings {
     pub accepted_keys: BTreeSet<String>,
     /// A fingerprint of the key that authenticates refresh tokens.
     pub refresh_key: String,
+    /// The id of the audit key; `None` for a replica of a version that has none.
+    #[serde(default)]
+    pub audit_key: Option<String>,
     pub lifetimes: TokenLifetimes,
 }
 
@@ -41,7 +44,7 @@ pub struct TokenLifetimes {
     pub step_up: Option<i64>,
 }
 
-/// A setting because of which two replicas reject each other's tokens.
+/// A setting because of which two replicas reject each other's tokens or audit events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedSetting {
     Issuer,
@@ -49,6 +52,7 @@ pub enum SharedSetting {
     ClientId,
     SigningKeys,
     RefreshKey,
+    AuditKey,
 }
 
 /// A shared setting that two replicas do not share. For keys, the values are their ids or
@@ -84,8 +88,8 @@ impl ReplicaSettings {
         serde_json::from_str(text).ok()
     }
 
-    /// Returns the first setting because of which this replica or `other` rejects tokens that the
-    /// other one issues.
+    /// Returns the first setting because of which this replica or `other` rejects tokens or audit
+    /// events of the other one.
     ///
     /// Key sets may differ as long as each contains the other's signing key: during a rotation,
     /// replicas with a newly published or a retired key run next to those without it.
@@ -101,9 +105,23 @@ impl ReplicaSettings {
         let accepted = self.accepted_keys.contains(&other.signing_key)
             && other.accepted_keys.contains(&self.signing_key);
         let keys = (SharedSetting::SigningKeys, &self.signing_key, &other.signing_key);
-        let (setting, here, there) = different.or((!accepted).then_some(keys))?;
+        let Some((setting, here, there)) = different.or((!accepted).then_some(keys)) else {
+            return self.audit_key_mismatch(other);
+        };
         Some(Mismatch {
             setting,
+            here: here.clone(),
+            there: there.clone(),
+        })
+    }
+
+    /// Returns the audit keys of both if they differ. Each replica would then seal the events of
+    /// the other as forged, so they must not run together.
+    #[must_use]
+    pub fn audit_key_mismatch(&self, other: &Self) -> Option<Mismatch> {
+        let (here, there) = self.audit_key.as_ref().zip(other.audit_key.as_ref())?;
+        (here != there).then(|| Mismatch {
+            setting: SharedSetting::AuditKey,
             here: here.clone(),
             there: there.clone(),
         })
@@ -149,6 +167,7 @@ mod tests {
             signing_key: "one".to_owned(),
             accepted_keys: BTreeSet::from(["one".to_owned()]),
             refresh_key: "r".to_owned(),
+            audit_key: Some("a".to_owned()),
             lifetimes: TokenLifetimes {
                 access: 900_000,
                 refresh_idle: 2_000_000,
@@ -171,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_first_setting_that_makes_tokens_rejected_is_a_mismatch() {
-        let changes: [(Change, SharedSetting, [&str; 2]); 4] = [
+        let changes: [(Change, SharedSetting, [&str; 2]); 5] = [
             (
                 |it| it.issuer = "https://other.example".to_owned(),
                 SharedSetting::Issuer,
@@ -191,6 +210,11 @@ mod tests {
                 |it| it.refresh_key = "s".to_owned(),
                 SharedSetting::RefreshKey,
                 ["r", "s"],
+            ),
+            (
+                |it| it.audit_key = Some("b".to_owned()),
+                SharedSetting::AuditKey,
+                ["a", "b"],
             ),
         ];
         assert_eq!(settings().mismatch(&settings()), None);
@@ -240,6 +264,18 @@ mod tests {
             LifetimeSetting::StepUp,
         ];
         assert_eq!(settings().other_lifetimes(&other), expected);
+    }
+
+    #[test]
+    fn a_replica_of_a_version_without_an_audit_key_does_not_differ_in_it() {
+        let mut text: serde_json::Value =
+            serde_json::from_str(&settings().to_text()).expect("the settings are JSON");
+        let members = text.as_object_mut().expect("the settings are a JSON object");
+        members.remove("audit_key");
+        let old = ReplicaSettings::parse(&text.to_string()).expect("the settings parse");
+        assert_eq!(old.audit_key, None);
+        assert_eq!(old.mismatch(&settings()), None);
+        assert_eq!(settings().mismatch(&old), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The operations of the service, one use case per file. Each use case holds the ports it calls and
 //! has one `execute` method. [`Core`](crate::core::Core) builds all of them.
 
+mod accept_audit_log;
 mod assign_roles;
 mod authenticate;
 mod bootstrap_admin;
@@ -23,11 +24,14 @@ mod reauthenticate;
 mod refresh;
 mod register;
 mod reset_password;
+mod resume_audit_log;
 mod set_status;
+mod sign_checkpoint;
 mod user_sessions;
 mod verify_audit;
 mod write_role;
 
+pub use accept_audit_log::AcceptAuditLog;
 pub use assign_roles::{AssignRoles, AssignRolesError, AssignRolesOutcome, AssignRolesRequest, Assignee};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};
@@ -50,9 +54,11 @@ pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};
 pub use reset_password::{PasswordReset, ResetPassword, ResetPasswordError, ResetRules};
+pub use resume_audit_log::{ResumeAuditLog, ResumeAuditLogError};
 pub use set_status::SetStatus;
+pub use sign_checkpoint::{FirstCheckpoint, NewCheckpoint, SignCheckpoint, SignCheckpointError, Signing};
 pub use user_sessions::UserSessions;
-pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};
+pub use verify_audit::{Progress, VerifiedLog, VerifyAudit, VerifyAuditError, VerifyAuditRequest};
 pub use write_role::{RoleRequest, WriteRole, WriteRoleError};
 
 #[cfg(test)]

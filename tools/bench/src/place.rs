@@ -1,7 +1,9 @@
 //! The environment of a measured service: its folder, keys, servers and settings.
 
 use crate::mode::Mode;
-use adapters_crypto::keys::{Algorithm, generate_first_signing_key, generate_refresh_key};
+use adapters_crypto::keys::{
+    Algorithm, generate_audit_key, generate_first_signing_key, generate_refresh_key,
+};
 use anyhow::{Context, Result, ensure};
 use std::{
     collections::BTreeMap,
@@ -40,6 +42,7 @@ impl Place {
         };
         generate_first_signing_key(&place.keys(), Algorithm::Es256)?;
         generate_refresh_key(&place.keys())?;
+        generate_audit_key(&place.keys())?;
         Ok(place)
     }
 

@@ -5,9 +5,9 @@ use crate::{
     wrk::PASSWORD,
 };
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens, OsRandomness,
-    Sha256Sealer, SystemClock,
-    keys::{KeyRing, KeyRules},
+    Argon2Hasher, Argon2Params, HashPool, HashPoolSettings, HmacRefreshMac, HmacSealer, JwtTokens,
+    OsRandomness, SystemClock,
+    keys::{AuditKey, KeyRing, KeyRules},
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{SqliteDatabase, SqliteStorage};
@@ -18,7 +18,7 @@ use domain::{
     changes::{ImportUsers, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, HashTicket, PasswordHasher, Randomness, UserDirectory},
+    ports::{Accounts, AuditLog, Clock, HashTicket, PasswordHasher, Randomness, Storage, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},
     steps::{IssueTokens, TokenPair},
@@ -36,6 +36,7 @@ const BATCH: usize = 1_000;
 pub struct Seed {
     accounts: Arc<dyn Accounts>,
     users: Arc<dyn UserDirectory>,
+    audit_log: Arc<dyn AuditLog>,
     issue_tokens: IssueTokens,
     randomness: Arc<dyn Randomness>,
 }
@@ -43,27 +44,25 @@ pub struct Seed {
 impl Seed {
     /// Opens the place's database and applies all migrations.
     pub async fn open(place: &Place) -> Result<Self> {
-        let sealer = Arc::new(Sha256Sealer);
-        let (accounts, users): (Arc<dyn Accounts>, Arc<dyn UserDirectory>) =
-            if let Some(postgres) = place.postgres() {
-                let pool = PoolSettings {
-                    max_size: POOL_SIZE,
-                    ..PoolSettings::default()
-                };
-                let database = PostgresDatabase::connect(postgres.url(), pool).await?;
-                database.migrate_up().await?;
-                let storage = Arc::new(PostgresStorage::new(&database, sealer));
-                (storage.clone(), storage)
-            } else {
-                let database = SqliteDatabase::open(&place.sqlite_file()).await?;
-                database.migrate_up().await?;
-                let storage = Arc::new(SqliteStorage::new(&database, sealer));
-                (storage.clone(), storage)
+        let sealer = Arc::new(HmacSealer::new(&AuditKey::load(&place.keys())?));
+        let storage = if let Some(postgres) = place.postgres() {
+            let pool = PoolSettings {
+                max_size: POOL_SIZE,
+                ..PoolSettings::default()
             };
+            let database = PostgresDatabase::connect(postgres.url(), pool).await?;
+            database.migrate_up().await?;
+            Storage::over(&Arc::new(PostgresStorage::new(&database, sealer)))
+        } else {
+            let database = SqliteDatabase::open(&place.sqlite_file()).await?;
+            database.migrate_up().await?;
+            Storage::over(&Arc::new(SqliteStorage::new(&database, sealer)))
+        };
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
         Ok(Self {
-            accounts,
-            users,
+            accounts: storage.accounts,
+            users: storage.users,
+            audit_log: storage.audit_log,
             issue_tokens: issue_tokens(place, Arc::clone(&randomness))?,
             randomness,
         })
@@ -97,6 +96,8 @@ impl Seed {
             for user in self.users.import(batch, context(Actor::Operator)).await? {
                 users.push(user?);
             }
+            // So that the measured service does not.
+            self.audit_log.seal().await;
         }
         Ok(users)
     }
@@ -122,10 +123,13 @@ impl Seed {
     /// Opens sessions with these ids, for each user in turn.
     pub async fn open_all(&self, users: &[User], ids: Vec<SessionId>) -> Result<Vec<TokenPair>> {
         let turns = ids.into_iter().zip(users.iter().cycle());
-        stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
+        let pairs = stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
             .buffered(POOL_SIZE)
             .try_collect()
-            .await
+            .await?;
+        // So that the measured service does not.
+        self.audit_log.seal().await;
+        Ok(pairs)
     }
 
     async fn open_one(&self, user: &User, id: SessionId) -> Result<TokenPair> {

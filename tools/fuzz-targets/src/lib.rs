@@ -8,6 +8,7 @@
 mod access_token;
 mod breached_file;
 mod bus_message;
+mod checkpoint;
 mod cursor;
 mod device_token;
 mod dotenv;
@@ -25,10 +26,11 @@ mod service;
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus and of its binary in `fuzz/`.
-pub const TARGETS: [(&str, Check); 15] = [
+pub const TARGETS: [(&str, Check); 16] = [
     ("access_token", access_token::check),
     ("breached_file", breached_file::check),
     ("bus_message", bus_message::check),
+    ("checkpoint", checkpoint::check),
     ("cursor", cursor::check),
     ("device_token", device_token::check),
     ("dotenv", dotenv::check),

@@ -6,6 +6,7 @@
 //! `roles`.
 
 pub mod accounts;
+pub mod audit_checkpoints;
 pub mod audit_events;
 pub mod audit_log;
 pub mod breached_passwords;

@@ -4,10 +4,11 @@ use crate::{
     fixtures::{at, token_rules},
 };
 use domain::{
-    core::{AdministrationPorts, AdministrationRules, Ports, Rules},
+    core::{AdministrationPorts, AdministrationRules, AuditPorts, Ports, Rules},
     password::{PasswordHash, PasswordPolicy},
     ports::{
-        BreachedPasswords, ForeignHashRefused, ForeignHashes, NoBreachedPasswords, NothingCached, Throttle,
+        BreachedPasswords, ForeignHashRefused, ForeignHashes, NoBreachedPasswords, NothingCached,
+        NothingKept, Throttle,
     },
     role::{RoleName, RoleNames},
     session::SessionRules,
@@ -96,8 +97,15 @@ impl Fakes {
             users: storage.users,
             sessions: storage.session_directory,
             roles: storage.roles,
-            audit_log: storage.audit_log,
-            sealer: Arc::new(ToySealer),
+            audit: AuditPorts {
+                log: storage.audit_log,
+                events: storage.audit_events,
+                checkpoints: storage.audit_checkpoints,
+                kept: Arc::new(NothingKept),
+                sealer: Arc::new(ToySealer),
+                signer: Arc::new(ToySealer),
+                verifier: Arc::new(ToySealer),
+            },
             revocations: Arc::new(NothingCached),
             hasher: self.hasher.clone(),
             meter: self.meter.clone(),

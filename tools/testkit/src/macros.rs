@@ -109,6 +109,7 @@ macro_rules! storage_contract {
         $crate::session_directory_contract!($fresh);
         $crate::roles_contract!($fresh);
         $crate::audit_log_contract!($fresh);
+        $crate::audit_checkpoints_contract!($fresh);
         $crate::storage_health_contract!($fresh);
     };
 }

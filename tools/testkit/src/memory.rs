@@ -6,6 +6,7 @@
 //! them.
 
 mod accounts;
+mod audit_checkpoints;
 mod audit_log;
 mod changes;
 mod import;

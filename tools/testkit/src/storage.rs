@@ -55,6 +55,7 @@ struct PagedEvents(Arc<dyn AuditLog>);
 impl RecordedEvents for PagedEvents {
     async fn recorded(&self) -> Vec<(AuditEvent, AuditContext)> {
         let (mut events, mut before) = (Vec::new(), None);
+        self.0.seal().await;
         loop {
             let page = self.0.page(AuditFilter::default(), before, PAGE);
             let page = page.await.expect("storage is available");

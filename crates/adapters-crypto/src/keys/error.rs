@@ -68,6 +68,13 @@ pub enum KeyError {
         .path.display()
     )]
     RefreshKeyMalformed { path: PathBuf },
+    #[error(
+        "{0} is missing; restore it from a backup, or, if this database was never used with one, create it with \
+         `(umask 077; openssl rand -base64 32 > {0})`", .path.display()
+    )]
+    AuditKeyMissing { path: PathBuf },
+    #[error("{0} does not contain 32 bytes in base64; restore it from a backup", .path.display())]
+    AuditKeyMalformed { path: PathBuf },
     #[error("{} already exists; move it away first", .path.display())]
     Exists { path: PathBuf },
     #[error("cannot write {}; check that its folder is writable and that the disk is not full", .path.display())]

@@ -4,18 +4,14 @@ use super::{
     key_file,
     key_pair::KeyPair,
     ring::REFRESH_KEY_FILE,
+    secret_bytes::generate_secret_bytes,
 };
-use crate::OsRandomness;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::ports::Randomness;
 use pem::{EncodeConfig, LineEnding, Pem};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The number of characters of the kid in a file name.
 const KID_PREFIX_LENGTH: usize = 8;
-/// The length of 32 bytes in padded base64, with the line end.
-const REFRESH_KEY_TEXT_LENGTH: usize = 45;
 
 /// A key that was just generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,12 +102,5 @@ fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
 /// Returns [`KeyError::Exists`] if there is a refresh key, or another [`KeyError`] if the folder
 /// cannot be written.
 pub fn generate_refresh_key(folder: &Path) -> Result<PathBuf, KeyError> {
-    make_folder(folder)?;
-    let key = Zeroizing::new(OsRandomness.bytes());
-    // Reserve all of it, so that the text is never reallocated and leaves no copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(REFRESH_KEY_TEXT_LENGTH));
-    STANDARD.encode_string(key.as_slice(), &mut text);
-    text.push('\n');
-    write_secret(folder, REFRESH_KEY_FILE, text.as_bytes())?;
-    Ok(folder.join(REFRESH_KEY_FILE))
+    generate_secret_bytes(folder, REFRESH_KEY_FILE)
 }

@@ -1,15 +1,12 @@
 use super::{
     KeyError, KeyRules, KeyState, PublicKey,
     checked_key::{self, CheckedKey},
-    file::read_secret,
     key_pair::KeyPair,
+    secret_bytes::read_secret_bytes,
 };
 use aws_lc_rs::hmac;
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use std::{fmt, io, path::Path};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{fmt, path::Path};
 use zeroize::Zeroizing;
 
 /// The name of the refresh key's file.
@@ -104,18 +101,7 @@ impl fmt::Debug for KeyRing {
 }
 
 fn read_refresh_key(folder: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let path = folder.join(REFRESH_KEY_FILE);
-    let contents = match read_secret(folder, REFRESH_KEY_FILE.as_ref()) {
-        Err(KeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Err(KeyError::RefreshKeyMissing { path });
-        }
-        other => other?,
-    };
-    STANDARD
-        .decode(contents.trim_ascii())
-        .map(Zeroizing::new)
-        .ok()
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
-        .map(Zeroizing::new)
-        .ok_or(KeyError::RefreshKeyMalformed { path })
+    let missing = |path| KeyError::RefreshKeyMissing { path };
+    let malformed = |path| KeyError::RefreshKeyMalformed { path };
+    read_secret_bytes(folder, REFRESH_KEY_FILE, missing, malformed)
 }

@@ -7,8 +7,7 @@ use crate::{
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
-    changes::{Applied, Change, EndSessionsOf, Facts, Reads, Refusal, UserChange},
-    session::{EndReason, SessionId},
+    changes::{Applied, Change, EndSessionsOf, Facts, Refusal, UserChange},
     user::Credentials,
 };
 use std::iter;
@@ -19,20 +18,13 @@ use std::iter;
 pub async fn apply(
     conn: &mut AsyncPgConnection,
     change: Change,
-    reads: &Reads,
     facts: &Facts,
     events: &EventWriter,
 ) -> Result<Result<Applied, Refusal>, StorageError> {
     if let Err(refusal) = write_user(conn, &change, facts).await? {
         return Ok(Err(refusal));
     }
-    let sessions_ended = match (only_locked_session(&change, reads), change.event(1)) {
-        (Some((session, reason)), Some(event)) => {
-            events.end_and_write(conn, session, reason, &event).await?;
-            1
-        }
-        _ => write_sessions(conn, &change, events).await?,
-    };
+    let sessions_ended = write_sessions(conn, &change, events).await?;
     Ok(Ok(Applied {
         change,
         sessions_ended,
@@ -50,23 +42,6 @@ pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<App
         change,
         sessions_ended,
     })
-}
-
-/// Returns the session that `change` ends, if it opens and marks none and ends only the one that
-/// the transaction has locked already.
-///
-/// Such a session can end in the statement that locks the audit chain, which saves a round trip.
-/// For any other session the chain would be locked first, against the lock order.
-fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, EndReason)> {
-    match (&change.end_sessions, &change.open_session, change.record_replay) {
-        (Some((EndSessionsOf::Sessions(sessions), reason)), None, None) => {
-            let [session] = sessions.as_slice() else {
-                return None;
-            };
-            (Some(*session) == reads.session).then_some((*session, *reason))
-        }
-        _ => None,
-    }
 }
 
 /// Ends, opens, marks and reauthenticates sessions and writes the audit event; returns how many

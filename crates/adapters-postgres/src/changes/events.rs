@@ -1,28 +1,33 @@
-//! Seals each audit event together with the seal of its predecessor, and writes it.
+//! Writes the audit events of a transaction. A [sealer](super::seal) numbers and seals them later.
 
-use crate::{error::StorageError, tables::audit};
+use crate::{
+    error::StorageError,
+    tables::{audit, audit_pending},
+};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd},
+    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd, PendingEvent, SealedRow},
     ports::AuditSealer,
-    session::{EndReason, SessionId},
 };
-use std::{slice, sync::Arc};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
-/// Writes the audit events of a transaction. This MUST be the last step of the transaction, because
-/// it locks the audit chain, and every other transaction that writes an event waits for that lock.
+/// Writes the audit events of a transaction. This MUST be its last step.
 pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
+    written: Arc<Notify>,
 }
 
 impl EventWriter {
-    /// Creates a writer that records `context` with each event and seals it with `sealer`.
-    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
+    /// Creates a writer that records `context` with each event, authenticates it with `sealer`, and
+    /// notifies `written`.
+    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>, written: &Arc<Notify>) -> Self {
         Self {
             context,
             sealer: Arc::clone(sealer),
+            written: Arc::clone(written),
         }
     }
 
@@ -31,7 +36,7 @@ impl EventWriter {
         self.context.at
     }
 
-    /// Locks the chain and appends `events`, if there are any.
+    /// Stores `events`, if there are any, for a sealer.
     pub async fn write(
         &self,
         conn: &mut AsyncPgConnection,
@@ -40,39 +45,26 @@ impl EventWriter {
         if events.is_empty() {
             return Ok(());
         }
-        let head = audit::lock_ends(conn).await?.head;
-        self.append(conn, head, events).await
+        let pending: Vec<PendingEvent> = events
+            .iter()
+            .map(|event| PendingEvent::new(event, &self.context, &*self.sealer))
+            .collect();
+        audit_pending::insert(conn, &pending).await?;
+        self.written.notify_one();
+        Ok(())
     }
 
-    /// Ends a session, locks the chain in the same statement, and appends `event`. The transaction
-    /// MUST hold the session's row for update.
-    pub async fn end_and_write(
-        &self,
-        conn: &mut AsyncPgConnection,
-        session: SessionId,
-        reason: EndReason,
-        event: &AuditEvent,
-    ) -> Result<(), StorageError> {
-        let ends = audit::lock_ends_and_end_session(conn, session, reason, self.at()).await?;
-        self.append(conn, ends.head, slice::from_ref(event)).await
-    }
-
-    /// Appends `events` after `head`, the end of the chain. The transaction MUST have locked the
-    /// chain.
+    /// Seals `event` and appends it after `head`, the end of the chain. The transaction MUST have
+    /// locked the chain.
     pub async fn append(
         &self,
         conn: &mut AsyncPgConnection,
-        mut head: ChainEnd,
-        events: &[AuditEvent],
+        head: ChainEnd,
+        event: &AuditEvent,
     ) -> Result<(), StorageError> {
-        let sealed: Vec<_> = events
-            .iter()
-            .map(|event| {
-                let row = AuditRow::new(head.next(), event, &self.context);
-                head = head.seal_next(&row, &*self.sealer);
-                (row, head.seal)
-            })
-            .collect();
-        audit::append(conn, &sealed, head).await
+        let row = AuditRow::new(head.next(), event, &self.context);
+        let sealed = SealedRow::after(head, row, &*self.sealer);
+        let head = sealed.end();
+        audit::append(conn, &[sealed], head, None).await
     }
 }

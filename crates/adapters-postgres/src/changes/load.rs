@@ -15,7 +15,9 @@
 //! 5. The rows of other sessions. A transaction that locks several sessions of a user holds the row
 //!    of that user, so only one transaction at a time does.
 //! 6. The canonical logins of new users. An import inserts them in ascending order.
-//! 7. The row of `audit_chain`. It is last because every change waits for it.
+//!
+//! Only transactions that seal or trim the audit log lock the row of `audit_chain`, and they lock
+//! nothing before it. No change waits for it.
 //!
 //! No lock is taken twice, except to strengthen a lock that the transaction already holds. Only a
 //! transaction that holds the user's row writes to `user_roles`, which includes the copies that

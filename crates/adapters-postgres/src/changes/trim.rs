@@ -24,6 +24,6 @@ pub async fn trim(
         audit::move_base(conn, last).await?;
     }
     audit::remove(conn, first, last).await?;
-    events.append(conn, ends.head, &[change.event]).await?;
+    events.append(conn, ends.head, &change.event).await?;
     Ok(change.count)
 }

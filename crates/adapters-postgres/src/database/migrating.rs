@@ -1,13 +1,14 @@
-//! Changing the schema.
+//! Changing the schema, and reading what ports need before they exist.
 
 use super::PostgresDatabase;
 use crate::{
     error::StorageError,
     migration_lock,
     migrations::{self, BlockingConnection, MigrationStatus},
+    tables::audit_keys,
 };
 use diesel::Connection;
-use domain::ports::PortError;
+use domain::{audit::KeyTrace, ports::PortError};
 
 impl PostgresDatabase {
     /// Applies every missing migration, all of them or none; returns their names, oldest first.
@@ -24,6 +25,12 @@ impl PostgresDatabase {
     /// Returns every migration that this program knows, oldest first.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
         self.read((), |conn, ()| Box::pin(migrations::status(conn))).await
+    }
+
+    /// Returns which audit key the database was used with. Seals nothing. The schema MUST be up to
+    /// date.
+    pub async fn key_trace(&self) -> Result<KeyTrace, PortError> {
+        self.read((), |conn, ()| Box::pin(audit_keys::trace(conn))).await
     }
 
     /// Does `work` in one transaction while no other program migrates, on its own connection and

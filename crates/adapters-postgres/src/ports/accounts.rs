@@ -60,7 +60,7 @@ impl Accounts for PostgresStorage {
         command: Arc<dyn Command>,
         context: AuditContext,
     ) -> Result<Applied, ChangeError> {
-        let input = (command, EventWriter::new(context, &self.sealer));
+        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write_unless_refused(input, |conn, (command, events)| {
                 Box::pin(changes::execute(conn, &**command, events))

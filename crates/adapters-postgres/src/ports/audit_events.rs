@@ -8,9 +8,9 @@ use domain::{
 #[async_trait]
 impl AuditEvents for PostgresStorage {
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let input = ([event], EventWriter::new(context, &self.sealer));
+        let input = ([event], EventWriter::new(context, &self.sealer, &self.written));
         self.database
-            .write(input, |conn, (event, events)| Box::pin(events.write(conn, event)))
+            .write_at_once(input, |conn, (event, events)| Box::pin(events.write(conn, event)))
             .await
     }
 }

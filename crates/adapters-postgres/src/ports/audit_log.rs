@@ -1,17 +1,27 @@
 use crate::{
     PostgresStorage,
     changes::{EventWriter, trim},
-    tables::{audit, audit_pages},
+    tables::{audit, audit_pages, audit_pending},
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
+use std::error::Error;
 
 #[async_trait]
 impl AuditLog for PostgresStorage {
+    async fn seal(&self) {
+        if let Err(error) = self.seal_all().await {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "audit events cannot be sealed and stay pending; the audit log is read without them"
+            );
+        }
+    }
+
     async fn page(
         &self,
         filter: AuditFilter,
@@ -22,6 +32,12 @@ impl AuditLog for PostgresStorage {
             .read((filter, before, limit), |conn, (filter, before, limit)| {
                 Box::pin(audit_pages::page(conn, filter, *before, *limit))
             })
+            .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        self.database
+            .read((), |conn, ()| Box::pin(audit_pending::backlog(conn)))
             .await
     }
 
@@ -40,7 +56,7 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
-        let input = (command, EventWriter::new(context, &self.sealer));
+        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write(input, |conn, (command, events)| {
                 Box::pin(trim(conn, *command, events))

@@ -31,7 +31,7 @@ impl Roles for PostgresStorage {
         command: Arc<dyn CatalogueCommand>,
         context: AuditContext,
     ) -> Result<CatalogueChange, ChangeError> {
-        let input = (command, EventWriter::new(context, &self.sealer));
+        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write_unless_refused(input, |conn, (command, events)| {
                 Box::pin(catalogue::execute(conn, &**command, events))

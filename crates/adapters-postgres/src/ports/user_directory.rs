@@ -38,7 +38,7 @@ impl UserDirectory for PostgresStorage {
         users: ImportUsers,
         context: AuditContext,
     ) -> Result<Vec<Result<User, Refusal>>, PortError> {
-        let input = (users, EventWriter::new(context, &self.sealer));
+        let input = (users, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write(input, |conn, (users, events)| {
                 Box::pin(import(conn, users, events))

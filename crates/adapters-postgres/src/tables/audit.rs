@@ -1,6 +1,6 @@
-//! The audit chain and its events. The domain decides how events are sealed.
+//! The audit chain and its sealed events. The domain decides how events are sealed.
 
-use super::audit_pages::saturating_instant;
+use super::{audit_pages::saturating_instant, unsealed::Unsealed};
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -15,13 +15,10 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{
-    audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal},
-    session::{EndReason, SessionId},
-};
+use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow};
 
 /// The id of the only row of `audit_chain`.
-const THE_CHAIN: i16 = 1;
+pub const THE_CHAIN: i16 = 1;
 
 /// Returns where the chain begins and ends.
 pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
@@ -45,45 +42,54 @@ pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, Storag
     row.try_into()
 }
 
-/// Postgres runs the UPDATE after the SELECT, so it also runs after the wait for the chain.
-const LOCK_ENDS_AND_END_SESSION: &str = "
-    WITH ended AS (UPDATE sessions SET revoked_at = $1, revoke_reason = $2 WHERE id = $3)
-    SELECT base_number, base_seal, head_number, head_seal FROM audit_chain WHERE id = $4 FOR UPDATE";
+/// The chain, locked by a sealer.
+pub struct LockedChain {
+    pub ends: ChainEnds,
+    pub unsealed: Unsealed,
+    /// The time of the server's clock.
+    pub at: DateTime<Utc>,
+}
 
-/// [Locks](lock_ends) the chain, and ends a session in the same round trip.
-///
-/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it
-/// would hold the chain while it waits for that row, and could wait in a circle with a transaction
-/// that holds the row and waits for the chain.
-pub async fn lock_ends_and_end_session(
+const LOCK_TO_SEAL: &str = "
+    SELECT base_number, base_seal, head_number, head_seal, unsealed_lowest, unsealed_highest, clock_timestamp() AS at
+    FROM audit_chain WHERE id = $1 FOR UPDATE";
+
+/// [Locks](lock_ends) the chain to seal events. If another transaction has locked it, this function
+/// waits, or returns `None` if `skips_locked`.
+pub async fn lock_to_seal(
     conn: &mut AsyncPgConnection,
-    session: SessionId,
-    reason: EndReason,
-    at: DateTime<Utc>,
-) -> Result<ChainEnds, StorageError> {
-    let statement = sql_query(LOCK_ENDS_AND_END_SESSION)
-        .bind::<Timestamptz, _>(at)
-        .bind::<Text, _>(reason.as_str())
-        .bind::<Uuid, _>(session.0)
-        .bind::<SmallInt, _>(THE_CHAIN);
-    let row: ChainRow = Prepared(statement).get_result(conn).await?;
-    row.try_into()
+    skips_locked: bool,
+) -> Result<Option<LockedChain>, StorageError> {
+    let mode = if skips_locked { " SKIP LOCKED" } else { "" };
+    let statement = sql_query(format!("{LOCK_TO_SEAL}{mode}")).bind::<SmallInt, _>(THE_CHAIN);
+    let rows: Vec<LockedRow> = Prepared(statement).load(conn).await?;
+    rows.into_iter().next().map(LockedChain::try_from).transpose()
 }
 
 /// Takes each column as one array, so that one statement serves any number of rows.
 const APPEND: &str = "
-    WITH moved AS (UPDATE audit_chain SET head_number = $2, head_seal = $3 WHERE id = $1)
+    WITH moved AS (
+        UPDATE audit_chain
+        SET head_number = $2, head_seal = $3, unsealed_lowest = coalesce($17, unsealed_lowest),
+            unsealed_highest = coalesce($18, unsealed_highest)
+        WHERE id = $1
+    )
     INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, user_agent,
-        request_id, details, seal)
-    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        request_id, details, seal, mac)
+    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
-/// Appends sealed rows and makes `head` the end of the chain. The caller MUST have locked the
-/// chain.
+/// Appends sealed rows and makes `head` the end of the chain. `unsealed` states where events may be
+/// pending now; `None` leaves that as it is. The caller MUST have locked the chain.
 pub async fn append(
     conn: &mut AsyncPgConnection,
-    sealed: &[(AuditRow, Seal)],
+    sealed: &[SealedRow],
     head: ChainEnd,
+    unsealed: Option<&Unsealed>,
 ) -> Result<(), StorageError> {
+    let macs: Vec<_> = sealed
+        .iter()
+        .map(|one| one.mac.map(|mac| mac.to_bytes().to_vec()))
+        .collect();
     let statement = sql_query(APPEND)
         .bind::<SmallInt, _>(THE_CHAIN)
         .bind::<BigInt, _>(head.number.0)
@@ -99,13 +105,16 @@ pub async fn append(
         .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.user_agent.as_deref()))
         .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.request_id.as_deref()))
         .bind::<Array<Text>, _>(column(sealed, |row| &*row.details))
-        .bind::<Array<Binary>, _>(sealed.iter().map(|(_, seal)| &seal.0[..]).collect::<Vec<_>>());
+        .bind::<Array<Binary>, _>(sealed.iter().map(|one| &one.seal.0[..]).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Binary>>, _>(macs)
+        .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::lowest))
+        .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::highest));
     Prepared(statement).execute(conn).await?;
     Ok(())
 }
 
-fn column<'a, T>(sealed: &'a [(AuditRow, Seal)], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
-    sealed.iter().map(|(row, _)| value(row)).collect()
+fn column<'a, T>(sealed: &'a [SealedRow], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
+    sealed.iter().map(|one| value(&one.row)).collect()
 }
 
 /// Returns the oldest events before `head` with their times, at most `limit`.
@@ -183,6 +192,31 @@ impl TryFrom<ChainRow> for ChainEnds {
         Ok(Self {
             base: end(row.base_number, row.base_seal)?,
             head: end(row.head_number, row.head_seal)?,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+#[diesel(check_for_backend(Pg))]
+struct LockedRow {
+    #[diesel(embed)]
+    chain: ChainRow,
+    #[diesel(sql_type = Array<BigInt>)]
+    unsealed_lowest: Vec<i64>,
+    #[diesel(sql_type = Array<BigInt>)]
+    unsealed_highest: Vec<i64>,
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+impl TryFrom<LockedRow> for LockedChain {
+    type Error = StorageError;
+
+    fn try_from(row: LockedRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            ends: row.chain.try_into()?,
+            unsealed: Unsealed::between(&row.unsealed_lowest, &row.unsealed_highest),
+            at: row.at,
         })
     }
 }

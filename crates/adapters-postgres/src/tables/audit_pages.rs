@@ -7,7 +7,9 @@ use diesel::{
     dsl::sql, pg::Pg, sql_types::BigInt,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
+use domain::audit::{
+    AuditFilter, AuditMac, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal, SealedRow,
+};
 use uuid::Uuid;
 
 /// Returns at most `limit` events before `before` that match `filter`, newest first. A page by
@@ -39,12 +41,12 @@ async fn rows_by_number(
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<SealedRow>, StorageError> {
+) -> Result<Vec<StoredRow>, StorageError> {
     let mut chosen = audit_trail::table
         .filter(audit_trail::number.lt(before))
         .order(audit_trail::number.desc())
         .limit(limit.into())
-        .select(SealedRow::as_select())
+        .select(StoredRow::as_select())
         .into_boxed();
     if let Some(user) = filter.user {
         chosen = chosen.filter(audit_trail::user_id.eq(user.0));
@@ -73,7 +75,7 @@ async fn rows_by_time(
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<SealedRow>, StorageError> {
+) -> Result<Vec<StoredRow>, StorageError> {
     let timed = alias!(audit_trail as timed);
     let at = timed.field(audit_trail::at);
     let mut newest = timed
@@ -91,7 +93,7 @@ async fn rows_by_time(
     let chosen = audit_trail::table
         .filter(audit_trail::number.eq_any(newest))
         .order(audit_trail::number.desc())
-        .select(SealedRow::as_select());
+        .select(StoredRow::as_select());
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
@@ -101,21 +103,21 @@ pub async fn rows(
     after: AuditNumber,
     limit: u32,
 ) -> Result<Vec<ReadRow>, StorageError> {
-    let found: Vec<SealedRow> = audit_trail::table
+    let found: Vec<StoredRow> = audit_trail::table
         .filter(audit_trail::number.gt(after.0))
         .order(audit_trail::number)
         .limit(limit.into())
-        .select(SealedRow::as_select())
+        .select(StoredRow::as_select())
         .load(conn)
         .await?;
-    Ok(found.into_iter().map(SealedRow::sealed).collect())
+    Ok(found.into_iter().map(StoredRow::sealed).collect())
 }
 
 /// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this
 /// row unreadable and no other.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Pg))]
-struct SealedRow {
+struct StoredRow {
     number: i64,
     at: PgTimestamp,
     action: String,
@@ -128,20 +130,29 @@ struct SealedRow {
     request_id: Option<String>,
     details: String,
     seal: Vec<u8>,
+    mac: Option<Vec<u8>>,
 }
 
-impl SealedRow {
+impl StoredRow {
     fn sealed(mut self) -> ReadRow {
         let broken = BrokenRow(AuditNumber(self.number));
         let seal = std::mem::take(&mut self.seal).try_into().map_err(|_| broken)?;
-        Ok((self.try_into()?, Seal(seal)))
+        let mac = match self.mac.take() {
+            None => None,
+            Some(bytes) => Some(AuditMac::from_bytes(&bytes).ok_or(broken)?),
+        };
+        Ok(SealedRow {
+            row: self.try_into()?,
+            seal: Seal(seal),
+            mac,
+        })
     }
 }
 
-impl TryFrom<SealedRow> for AuditRow {
+impl TryFrom<StoredRow> for AuditRow {
     type Error = BrokenRow;
 
-    fn try_from(row: SealedRow) -> Result<Self, Self::Error> {
+    fn try_from(row: StoredRow) -> Result<Self, Self::Error> {
         let number = AuditNumber(row.number);
         Ok(Self {
             number,
@@ -159,10 +170,10 @@ impl TryFrom<SealedRow> for AuditRow {
     }
 }
 
-impl TryFrom<SealedRow> for AuditRecord {
+impl TryFrom<StoredRow> for AuditRecord {
     type Error = StorageError;
 
-    fn try_from(row: SealedRow) -> Result<Self, Self::Error> {
+    fn try_from(row: StoredRow) -> Result<Self, Self::Error> {
         AuditRow::try_from(row)
             .and_then(Self::try_from)
             .map_err(|broken| StorageError::row("audit_trail", broken))
@@ -173,7 +184,7 @@ impl TryFrom<SealedRow> for AuditRecord {
 const EPOCH_OF_POSTGRES: i64 = 946_684_800_000_000;
 
 /// Converts a time; `None` if it is out of range.
-fn instant(at: PgTimestamp) -> Option<DateTime<Utc>> {
+pub fn instant(at: PgTimestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(at.0.checked_add(EPOCH_OF_POSTGRES)?)
 }
 

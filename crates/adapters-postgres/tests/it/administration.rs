@@ -8,7 +8,7 @@ use crate::{
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditNumber, ChainReader},
+    audit::{AuditAction, AuditEvent, AuditNumber, ChainReader},
     authority::Denied,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
@@ -59,7 +59,7 @@ async fn deadlocks(storage: Storage, database: &FreshDatabase) -> i64 {
     count(database, broken).await
 }
 
-async fn count(database: &FreshDatabase, question: &str) -> i64 {
+pub async fn count(database: &FreshDatabase, question: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -80,7 +80,8 @@ async fn register_all(storage: &Storage, users: &[NewUser]) {
 }
 
 /// Follows the whole chain, as `audit verify` does.
-async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
+pub async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
+    storage.audit_log.seal().await;
     let ends = storage
         .audit_log
         .ends()
@@ -97,9 +98,18 @@ async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
             return reader.finish().expect("the chain is intact").number;
         }
         for row in rows {
-            let (row, seal) = row.expect("the row can be parsed");
-            reader.follow(&row, seal).expect("the chain is intact");
+            let row = row.expect("the row can be parsed");
+            reader.follow(&row.row, row.seal).expect("the chain is intact");
         }
+    }
+}
+
+/// Records a failed login at each of `seconds`.
+pub async fn fail(storage: &Storage, seconds: impl IntoIterator<Item = i64>) {
+    for second in seconds {
+        let event = AuditEvent::new(AuditAction::LoginFailed);
+        let recorded = storage.audit_events.record(event, context(at(second))).await;
+        recorded.expect("the event is recorded");
     }
 }
 
@@ -273,6 +283,7 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
                 before: at(1),
                 limit: 10,
             };
+            storage.audit_log.seal().await;
             storage.audit_log.trim(trimming, context(at(1))).await.map(drop)
         }
         12 => {

@@ -215,6 +215,11 @@ fn calls_of_the_audit_log(storage: &Storage) -> Vec<(&'static str, Call)> {
         call("page of the audit log", storage, |it| async move {
             it.audit_log.page(AuditFilter::default(), None, 9).await
         }),
+        call(
+            "backlog",
+            storage,
+            |it| async move { it.audit_log.backlog().await },
+        ),
         call("ends", storage, |it| async move { it.audit_log.ends().await }),
         call("rows", storage, |it| async move {
             it.audit_log.rows(AuditNumber(0), 9).await
@@ -471,6 +476,7 @@ async fn a_transaction_that_times_out_is_rolled_back_and_holds_no_lock() {
         user: Some(user.id),
         ..AuditFilter::default()
     };
+    storage.audit_log.seal().await;
     let events = storage
         .audit_log
         .page(done_to, None, 9)

@@ -70,8 +70,12 @@ async fn storage_is_not_healthy_while_the_role_lacks_a_right_that_a_login_needs(
         ("INSERT", "sessions"),
         ("UPDATE", "sessions"),
         ("UPDATE", "users"),
+        ("INSERT", "audit_pending"),
+        ("DELETE", "audit_pending"),
         ("INSERT", "audit_trail"),
         ("UPDATE", "audit_chain"),
+        ("INSERT", "audit_checkpoints"),
+        ("DELETE", "audit_checkpoints"),
     ] {
         let mut tested = tested().await;
         let role = format!("lacking_{}", unique_uuid().simple());

@@ -8,6 +8,8 @@ mod health;
 mod migrations;
 mod opening;
 mod replays;
+mod rolling_upgrade;
+mod sealing;
 mod sharing;
 mod snapshots;
 mod standby;

@@ -27,8 +27,11 @@ const TENTH: &str = "2026-11-28-000010_authenticated_at";
 const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
 const THIRTEENTH: &str = "2026-11-28-000013_session_bursts";
-const ALL: [&str; 13] = [
+const FOURTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
+const FIFTEENTH: &str = "2026-11-28-000015_audit_pending";
+const ALL: [&str; 15] = [
     FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
+    FOURTEENTH, FIFTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
@@ -208,6 +211,7 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
     assert_eq!(admins.len(), 1, "{admins:?}");
     assert_eq!(admins[0].login.as_typed(), "Alice");
     register(&storage, &a_user("carol")).await;
+    storage.audit_log.seal().await;
     let ends = storage
         .audit_log
         .ends()
@@ -331,6 +335,22 @@ async fn a_newer_database_is_refused() {
         refused.to_string().contains("newer than this program"),
         "{refused}"
     );
+}
+
+/// No event is lost by going back to the older release.
+#[tokio::test]
+async fn pending_events_are_sealed_before_their_table_can_be_removed() {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    database.migrate_up().await.expect("migrating succeeds");
+    let storage = storage_in(&database);
+    register(&storage, &a_user("alice")).await;
+
+    assert!(database.migrate_down().await.is_err());
+
+    storage.audit_log.seal().await;
+    let reverted = database.migrate_down().await.expect("reverting succeeds");
+    assert_eq!(reverted.as_deref(), Some(FIFTEENTH));
 }
 
 /// Two installations may share a database in separate schemas.

@@ -4,7 +4,7 @@ use crate::{error::StorageError, tables::audit};
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditRow},
+    audit::{AuditContext, AuditEvent, AuditRow, SealedRow},
     ports::AuditSealer,
 };
 use std::sync::Arc;
@@ -34,8 +34,9 @@ impl EventWriter {
         let mut head = audit::ends(conn)?.head;
         for event in events {
             let row = AuditRow::new(head.next(), event, &self.context);
-            head = head.seal_next(&row, &*self.sealer);
-            audit::insert(conn, &row, &head.seal)?;
+            let sealed = SealedRow::after(head, row, &*self.sealer);
+            audit::insert(conn, &sealed)?;
+            head = sealed.end();
         }
         audit::set_head(conn, &head)
     }

@@ -5,13 +5,16 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
 
 #[async_trait]
 impl AuditLog for SqliteStorage {
+    /// Does nothing: the writer seals each event in the transaction of its change.
+    async fn seal(&self) {}
+
     async fn page(
         &self,
         filter: AuditFilter,
@@ -21,6 +24,11 @@ impl AuditLog for SqliteStorage {
         self.database
             .read(move |conn| audit_pages::page(conn, &filter, before, limit))
             .await
+    }
+
+    /// Returns none: no event is ever pending.
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        Ok(Backlog::default())
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {

@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
-use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal};
+use domain::audit::{AuditNumber, ChainEnd, ChainEnds, Seal, SealedRow};
 
 /// Returns where the chain begins and ends.
 pub fn ends(conn: &mut SqliteConnection) -> Result<ChainEnds, StorageError> {
@@ -36,8 +36,9 @@ fn chain_end(number: i64, seal: Vec<u8>) -> Result<ChainEnd, StorageError> {
     })
 }
 
-/// Appends `row` with its seal.
-pub fn insert(conn: &mut SqliteConnection, row: &AuditRow, seal: &Seal) -> Result<(), StorageError> {
+/// Appends `sealed`.
+pub fn insert(conn: &mut SqliteConnection, sealed: &SealedRow) -> Result<(), StorageError> {
+    let SealedRow { row, seal, mac } = sealed;
     diesel::insert_into(audit_trail::table)
         .values((
             audit_trail::number.eq(row.number.0),
@@ -52,6 +53,7 @@ pub fn insert(conn: &mut SqliteConnection, row: &AuditRow, seal: &Seal) -> Resul
             audit_trail::request_id.eq(row.request_id.as_deref()),
             audit_trail::details.eq(&row.details),
             audit_trail::seal.eq(&seal.0[..]),
+            audit_trail::mac.eq(mac.map(|mac| mac.to_bytes().to_vec())),
         ))
         .execute(conn)?;
     Ok(())

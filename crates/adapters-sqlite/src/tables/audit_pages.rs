@@ -10,7 +10,9 @@ use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
     sqlite::Sqlite,
 };
-use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
+use domain::audit::{
+    AuditFilter, AuditMac, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal, SealedRow,
+};
 
 /// Returns a page of the events that match `filter`, newest first.
 ///
@@ -23,13 +25,13 @@ pub fn page(
     limit: u32,
 ) -> Result<Vec<AuditRecord>, StorageError> {
     let before = before.map_or(i64::MAX, |number| number.0);
-    let rows: Vec<SealedRow> = if is_by_time_alone(filter) {
+    let rows: Vec<StoredRow> = if is_by_time_alone(filter) {
         rows_by_time(conn, filter, before, limit)?
     } else {
         rows_by_number(conn, filter, before, limit)?
     };
     rows.into_iter()
-        .map(|row| row.read().and_then(|(row, _)| AuditRecord::try_from(row)))
+        .map(|row| row.read().and_then(|sealed| AuditRecord::try_from(sealed.row)))
         .map(|record| record.map_err(|broken| StorageError::row("audit_trail", broken)))
         .collect()
 }
@@ -44,12 +46,12 @@ fn rows_by_number(
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<SealedRow>, StorageError> {
+) -> Result<Vec<StoredRow>, StorageError> {
     let mut page = audit_trail::table
         .filter(audit_trail::number.lt(before))
         .order(audit_trail::number.desc())
         .limit(limit.into())
-        .select(SealedRow::as_select())
+        .select(StoredRow::as_select())
         .into_boxed();
     if let Some(user) = filter.user {
         page = page.filter(audit_trail::user_id.eq(Id(user.0)));
@@ -78,7 +80,7 @@ fn rows_by_time(
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<SealedRow>, StorageError> {
+) -> Result<Vec<StoredRow>, StorageError> {
     let micros = |time: DateTime<Utc>| time.timestamp_micros();
     let timed = diesel::alias!(audit_trail as timed);
     let (number, at) = (timed.field(audit_trail::number), timed.field(audit_trail::at));
@@ -92,7 +94,7 @@ fn rows_by_time(
     Ok(audit_trail::table
         .filter(audit_trail::number.eq_any(newest))
         .order(audit_trail::number.desc())
-        .select(SealedRow::as_select())
+        .select(StoredRow::as_select())
         .load(conn)?)
 }
 
@@ -103,20 +105,20 @@ pub fn rows(
     after: AuditNumber,
     limit: u32,
 ) -> Result<Vec<ReadRow>, StorageError> {
-    let rows: Vec<SealedRow> = audit_trail::table
+    let rows: Vec<StoredRow> = audit_trail::table
         .filter(audit_trail::number.gt(after.0))
         .order(audit_trail::number)
         .limit(limit.into())
-        .select(SealedRow::as_select())
+        .select(StoredRow::as_select())
         .load(conn)?;
-    Ok(rows.into_iter().map(SealedRow::read).collect())
+    Ok(rows.into_iter().map(StoredRow::read).collect())
 }
 
 /// An event with its seal. Any stored value can be read, so that a row that was tampered with keeps
 /// its number.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Sqlite))]
-struct SealedRow {
+struct StoredRow {
     number: i64,
     at: Readable<Micros>,
     action: Readable<String>,
@@ -129,15 +131,16 @@ struct SealedRow {
     request_id: Readable<Option<String>>,
     details: Readable<String>,
     seal: Readable<Vec<u8>>,
+    mac: Readable<Option<Vec<u8>>>,
 }
 
-impl SealedRow {
+impl StoredRow {
     fn read(self) -> ReadRow {
         let number = AuditNumber(self.number);
         self.parse(number).ok_or(BrokenRow(number))
     }
 
-    fn parse(self, number: AuditNumber) -> Option<(AuditRow, Seal)> {
+    fn parse(self, number: AuditNumber) -> Option<SealedRow> {
         let row = AuditRow {
             number,
             at: self.at.0?.0,
@@ -151,6 +154,14 @@ impl SealedRow {
             request_id: self.request_id.0?,
             details: self.details.0?,
         };
-        Some((row, Seal(self.seal.0?.try_into().ok()?)))
+        let mac = match self.mac.0? {
+            None => None,
+            Some(bytes) => Some(AuditMac::from_bytes(&bytes)?),
+        };
+        Some(SealedRow {
+            row,
+            seal: Seal(self.seal.0?.try_into().ok()?),
+            mac,
+        })
     }
 }

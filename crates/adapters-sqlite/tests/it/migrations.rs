@@ -25,7 +25,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -39,6 +39,8 @@ const NAMES: [&str; 13] = [
     "2026-11-28-000011_reset_codes",
     "2026-11-28-000012_session_networks",
     "2026-11-28-000013_session_bursts",
+    "2026-11-28-000014_audit_checkpoints",
+    "2026-11-28-000015_audit_pending",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -325,8 +327,8 @@ async fn events_of_the_first_schema_precede_the_chain() {
         .await
         .expect("the rows can be read")
     {
-        let (row, seal) = row.expect("the row can be parsed");
-        chain.follow(&row, seal).expect("the chain is intact");
+        let row = row.expect("the row can be parsed");
+        chain.follow(&row.row, row.seal).expect("the chain is intact");
     }
     assert_eq!(chain.finish(), Ok(ends.head));
 }
@@ -370,6 +372,34 @@ async fn migrating_up_down_and_up_keeps_users_roles_and_events() {
         after.iter().map(parts).collect::<Vec<_>>(),
         before.iter().map(parts).collect::<Vec<_>>()
     );
+}
+
+#[tokio::test]
+async fn events_of_the_previous_version_have_no_mac_and_keep_their_seals() {
+    let (database, _, _folder) = empty().await;
+    database.migrate_up().await.expect("migrating succeeds");
+    let storage = storage_over(&database);
+    register(&storage, a_user("carol"), at(0))
+        .await
+        .expect("the user is stored");
+    let rows = || async {
+        let rows = storage.audit_log.rows(AuditNumber(0), 100).await;
+        rows.expect("the rows can be read")
+            .remove(0)
+            .expect("the row can be parsed")
+    };
+    let before = rows().await;
+    assert!(before.mac.is_some());
+
+    for name in [NAMES[14], NAMES[13]] {
+        let reverted = database.migrate_down().await.expect("reverting succeeds");
+        assert_eq!(reverted.as_deref(), Some(name));
+    }
+    database.migrate_up().await.expect("migrating succeeds");
+
+    let after = rows().await;
+    assert_eq!(after.mac, None);
+    assert_eq!((after.row, after.seal), (before.row, before.seal));
 }
 
 #[tokio::test]

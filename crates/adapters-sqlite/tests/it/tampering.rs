@@ -1,16 +1,21 @@
 //! Another program changes the audit log in the file.
 
 use crate::{connect, fresh, register};
+use adapters_sqlite::SqliteDatabase;
 use diesel::connection::SimpleConnection;
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds},
+    audit::{
+        AuditAction, AuditEvent, AuditFilter, AuditKeyId, AuditNumber, Broken, ChainEnds, InvalidCheckpoint,
+        KeyTrace, StoredCheckpoint, Witness,
+    },
     authority::Capability,
     changes::ChangeError,
     core::Administration,
     ports::PortError,
-    use_cases::VerifyAuditError,
+    use_cases::{FirstCheckpoint, Signing, VerifyAuditError, VerifyAuditRequest},
     user::UserId,
 };
+use std::path::Path;
 use tempfile::TempDir;
 use testkit::{
     Fakes, Storage,
@@ -21,9 +26,11 @@ use testkit::{
 async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
     let ports = Fakes::default().administration_ports_over(storage.clone());
     let verify = Administration::new(ports, Fakes::administration_rules()).verify_audit;
-    match verify.execute(Capability::of_operator(), None, |_| ()).await {
-        Ok(ends) => Ok(ends),
+    let request = VerifyAuditRequest::default();
+    match verify.execute(Capability::of_operator(), &request, |_| ()).await {
+        Ok(verified) => Ok(verified.ends),
         Err(VerifyAuditError::Broken(broken)) => Err(broken),
+        Err(VerifyAuditError::NoCheckpointYet(number)) => Err(Broken::NoMac(number)),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -60,6 +67,7 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
         "request_id = 'request-2'",
         "seal = x'00'",
         "seal = zeroblob(32)",
+        "mac = x'00'",
     ] {
         let (storage, folder) = nine_events().await;
         assert!(verify(&storage).await.is_ok());
@@ -80,6 +88,105 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
         let readable = rows.iter().filter(|row| row.is_ok()).count();
         assert_eq!(rows.len(), 9, "{damage}");
         assert!(readable >= 8, "{damage}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_the_mac_of_the_audit_key_is_named() {
+    for (damage, broken) in [
+        ("mac = NULL", Broken::NoMac(AuditNumber(5))),
+        (
+            "mac = (SELECT mac FROM audit_trail WHERE number = 6)",
+            Broken::WrongMac(AuditNumber(5)),
+        ),
+        (
+            "mac = zeroblob(40)",
+            Broken::UnknownKey(AuditNumber(5), AuditKeyId([0; 8])),
+        ),
+    ] {
+        let (storage, folder) = nine_events().await;
+        let changed = connect(folder.path())
+            .batch_execute(&format!("UPDATE audit_trail SET {damage} WHERE number = 5"));
+        changed.expect("the row can be damaged");
+        assert_eq!(verify(&storage).await, Err(broken), "{damage}");
+    }
+}
+
+async fn key_trace(folder: &Path) -> KeyTrace {
+    let database = SqliteDatabase::open(&folder.join("authapi.db")).await;
+    let trace = database.expect("the database can be opened").key_trace().await;
+    trace.expect("the database can be read")
+}
+
+#[tokio::test]
+async fn the_key_of_a_database_is_that_of_its_newest_checkpoint_or_else_of_its_newest_mac() {
+    let (_storage, folder) = fresh().await;
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Empty);
+
+    let (storage, folder) = nine_events().await;
+    let damage = |statement: &str| {
+        let changed = connect(folder.path()).batch_execute(statement);
+        changed.expect("the database can be changed");
+    };
+    assert_eq!(
+        key_trace(folder.path()).await,
+        KeyTrace::Sealed(AuditKeyId([1; 8]))
+    );
+    damage(
+        "UPDATE audit_trail SET mac = NULL WHERE number > 5; UPDATE audit_trail SET mac = zeroblob(40) WHERE number = 5",
+    );
+    assert_eq!(
+        key_trace(folder.path()).await,
+        KeyTrace::Sealed(AuditKeyId([0; 8]))
+    );
+    damage("UPDATE audit_trail SET mac = NULL");
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Keyless);
+
+    let stored = StoredCheckpoint {
+        number: AuditNumber(1),
+        at: at(2),
+        note: "one".to_owned(),
+    };
+    let kept = storage.audit_checkpoints.replace_all(stored.clone()).await;
+    kept.expect("the checkpoint is stored");
+    assert_eq!(key_trace(folder.path()).await, KeyTrace::Checkpoint(stored));
+}
+
+#[tokio::test]
+async fn a_removed_end_and_changed_checkpoints_are_named() {
+    let cut_off = Broken::CutOff {
+        first: AuditNumber(8),
+        covered: AuditNumber(9),
+        witness: Witness::Stored,
+    };
+    let forged = Broken::ForgedCheckpoint {
+        number: Some(AuditNumber(9)),
+        witness: Witness::Stored,
+        cause: InvalidCheckpoint::WrongSignature,
+    };
+    for (damage, broken) in [
+        (
+            "DELETE FROM audit_trail WHERE number > 7;
+            UPDATE audit_chain SET head_number = 7, head_seal = (SELECT seal FROM audit_trail WHERE number = 7)",
+            cut_off,
+        ),
+        (
+            "DELETE FROM audit_trail WHERE number <= 2;
+            UPDATE audit_chain SET base_number = 2, base_seal = x'0707070707070707070707070707070707070707070707070707070707070707'",
+            Broken::Changed(AuditNumber(3)),
+        ),
+        ("UPDATE audit_checkpoints SET note = replace(note, char(10) || '9' || char(10), char(10) || '8' || char(10))", forged),
+    ] {
+        let (storage, folder) = nine_events().await;
+        let ports = Fakes::default().administration_ports_over(storage.clone());
+        let sign = Administration::new(ports, Fakes::administration_rules()).sign_checkpoint;
+        let signed = sign.execute(FirstCheckpoint::VouchesUpTo(AuditNumber(0))).await.expect("the log is intact");
+        assert!(matches!(signed, Signing::Signed(_)), "{signed:?}");
+        assert!(verify(&storage).await.is_ok());
+        connect(folder.path())
+            .batch_execute(damage)
+            .expect("the database can be damaged");
+        assert_eq!(verify(&storage).await, Err(broken), "{damage}");
     }
 }
 

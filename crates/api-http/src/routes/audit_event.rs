@@ -99,6 +99,8 @@ pub enum ActionName {
     RoleRemoved,
     #[serde(rename = "trail_trimmed")]
     AuditLogTrimmed,
+    AuditLogAccepted,
+    PendingEventForged,
 }
 
 /// How the attempt ended.
@@ -172,6 +174,8 @@ impl From<AuditAction> for ActionName {
             AuditAction::RoleChanged => Self::RoleChanged,
             AuditAction::RoleRemoved => Self::RoleRemoved,
             AuditAction::AuditLogTrimmed => Self::AuditLogTrimmed,
+            AuditAction::AuditLogAccepted => Self::AuditLogAccepted,
+            AuditAction::PendingEventForged => Self::PendingEventForged,
         }
     }
 }

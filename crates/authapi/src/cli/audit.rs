@@ -1,9 +1,11 @@
 //! `authapi audit ..`
 
 use super::{Listing, values};
+use adapters_crypto::CheckpointPublicKey;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, value_parser};
 use domain::audit::{AuditAction, ChainEnd};
+use std::path::PathBuf;
 use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
@@ -13,6 +15,11 @@ pub enum Audit {
     /// Verify that no event was changed, removed or reordered; otherwise print the first that was,
     /// and exit with 1.
     Verify(VerifyAudit),
+    /// Continue a log that contradicts its checkpoints, after a backup was restored or the audit
+    /// key was lost; or begin the checkpoints of an upgraded log. Servers may run.
+    Accept(Listing),
+    /// Print the public key with which checkpoints are verified.
+    PublicKey,
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +55,14 @@ pub struct VerifyAudit {
     /// Require the log to contain this event, as printed by an earlier run.
     #[arg(long, value_name = "NUMBER:SEAL", value_parser = values::anchor)]
     pub anchor: Option<ChainEnd>,
+    /// Require the log to contain the event of the checkpoint in this file, which was kept outside
+    /// the database.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Verify without the audit key: with this public key, as `audit public-key` prints it. Then
+    /// events after the last checkpoint may be forged.
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Option<CheckpointPublicKey>,
     #[command(flatten)]
     pub listing: Listing,
 }

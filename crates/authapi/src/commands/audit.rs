@@ -1,13 +1,16 @@
+mod accept;
 mod list;
+mod public_key;
 mod verify;
 
 use crate::{Failure, cli::Audit, operator::Operator, settings::Settings};
 
-/// Lists and verifies the audit log.
+/// Lists, verifies and accepts the audit log.
 pub async fn run(settings: &Settings, command: Audit) -> Result<(), Failure> {
-    let operator = Operator::open_existing(settings).await?;
     match command {
-        Audit::List(request) => list::run(&operator, request).await,
-        Audit::Verify(request) => verify::run(&operator, &request).await,
+        Audit::List(request) => list::run(&Operator::open_existing(settings).await?, request).await,
+        Audit::Verify(request) => verify::run(settings, request).await,
+        Audit::Accept(listing) => accept::run(settings, listing).await,
+        Audit::PublicKey => public_key::run(&settings.keys),
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     settings::KeysSettings,
 };
 use adapters_crypto::keys::{
-    Algorithm, KeyEntry, KeyError, KeyState, generate_refresh_key, generate_signing_key, list,
+    Algorithm, KeyEntry, KeyError, KeyState, generate_audit_key, generate_refresh_key, generate_signing_key,
+    list,
 };
 use serde::Serialize;
 
@@ -30,11 +31,20 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
         generated.path.display(),
         generated.kid
     ))?;
-    match generate_refresh_key(&settings.dir) {
-        Ok(path) => output::line(format_args!("{} authenticates refresh tokens", path.display())),
-        Err(KeyError::Exists { .. }) => Ok(()),
-        Err(error) => Err(failed(error)),
+    for (generated, use_) in [
+        (
+            generate_refresh_key(&settings.dir),
+            "authenticates refresh tokens",
+        ),
+        (generate_audit_key(&settings.dir), "authenticates the audit log"),
+    ] {
+        match generated {
+            Ok(path) => output::line(format_args!("{} {use_}", path.display()))?,
+            Err(KeyError::Exists { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
+    Ok(())
 }
 
 /// The state of a key with which the service does not start.

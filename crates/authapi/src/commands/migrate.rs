@@ -1,16 +1,22 @@
 use super::output;
 use crate::{
     Failure,
+    audit_keys::AuditKeys,
     cli::{Listing, Migrate},
-    settings::DatabaseSettings,
+    settings::{KeysSettings, Settings},
     storage::{Database, take_server_lock},
 };
 use serde::Serialize;
 
 /// Applies, reverts or lists migrations.
-pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Failure> {
+pub async fn run(settings: &Settings, command: Migrate) -> Result<(), Failure> {
+    let Settings {
+        database: settings,
+        keys,
+        ..
+    } = settings;
     match command {
-        Migrate::Up => up(&Database::open(settings).await?).await,
+        Migrate::Up => up(&Database::open(settings).await?, keys).await,
         Migrate::Down => {
             let database = Database::open_existing(settings).await?;
             // The tables of a running server must not be dropped.
@@ -21,7 +27,10 @@ pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Fa
     }
 }
 
-async fn up(database: &Database) -> Result<(), Failure> {
+async fn up(database: &Database, keys: &KeysSettings) -> Result<(), Failure> {
+    if database.is_empty().await? {
+        AuditKeys::set_checkpoint_aside(keys)?;
+    }
     let applied = database.migrate_up().await?;
     if applied.is_empty() {
         return output::line("the schema is up to date");

@@ -6,7 +6,10 @@ use crate::{
     server::{Place, Run, Server},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 fn events(place: &Place, more: &[&str]) -> Vec<Value> {
     let arguments = [&["audit", "list", "--json"], more].concat();
@@ -40,6 +43,8 @@ fn place_with_audit_log() -> Place {
             place.command_succeeds(&["users", command, "--login", &login], "");
         }
     }
+    // Reading the log seals the events that are still pending.
+    place.command_succeeds(&["audit", "list", "--limit", "1"], "");
     place
 }
 
@@ -198,6 +203,219 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
             found.stderr
         );
     }
+}
+
+/// Starts a server until it has signed the end of the log.
+async fn checkpointed(place: Place) -> Place {
+    let server = place.start();
+    let checkpoint = server.place().keys().join("audit.checkpoint");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !checkpoint.exists() {
+        assert!(Instant::now() < deadline, "no checkpoint was signed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.terminate().place
+}
+
+/// Removes the newest of 20 events, and moves the end of the log.
+const CUT: &str = "DELETE FROM audit_trail WHERE number = 20; \
+    UPDATE audit_chain SET head_number = 19, head_seal = (SELECT seal FROM audit_trail WHERE number = 19)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_contradicts_its_checkpoint_is_refused_until_it_is_accepted() {
+    let place = checkpointed(place_with_audit_log()).await;
+    assert_eq!(verification(&verify(&place, &[]))["covered"], json!(20));
+    place.database().tamper(CUT).await;
+
+    let found = verify(&place, &[]);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    assert_eq!(verification(&found)["event"], json!(20));
+    let refused = place.run(&["serve"], "");
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    for part in [
+        "the audit log cannot be continued",
+        "authapi audit accept",
+        "event 20 is missing",
+    ] {
+        assert!(refused.stderr.contains(part), "no {part:?} in {}", refused.stderr);
+    }
+
+    place.command_succeeds(&["audit", "accept"], "");
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(20));
+    let accepted = events(&place, &["--action", "audit_log_accepted"]);
+    let details = &accepted[0]["details"];
+    let starts_with = |detail: &str, start| {
+        details[detail]
+            .as_str()
+            .is_some_and(|text| text.starts_with(start))
+    };
+    assert!(
+        starts_with("head", "19:") && starts_with("checkpoint", "20:"),
+        "{details}"
+    );
+    drop(place.start());
+}
+
+/// Removes what only a program with the audit key writes, as an attacker without the key folder
+/// does, and makes the log look like one of a version before MACs.
+const WITHOUT_MACS: &str = "DELETE FROM audit_checkpoints; UPDATE audit_trail SET mac = NULL";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_generates_the_audit_key_vouches_for_the_events_of_an_older_version() {
+    let place = place_with_audit_log();
+    place.database().tamper(WITHOUT_MACS).await;
+    for file in place.key_files("audit.key") {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let place = checkpointed(place).await;
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_without_macs_and_checkpoints_is_not_signed_until_the_operator_accepts_it() {
+    let place = checkpointed(place_with_audit_log()).await;
+    place.database().tamper(WITHOUT_MACS).await;
+    fs::remove_file(place.keys().join("audit.checkpoint")).expect("the file exists");
+
+    let server = place.start();
+    server.wait_until_each_says("an event has no MAC, and there is no checkpoint yet");
+    let found = verify(server.place(), &[]);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    assert_eq!(verification(&found)["event"], json!(1));
+    let says = "event 1 has no MAC, and there is no checkpoint yet; the seals of all events are right";
+    assert!(found.stderr.contains(says), "{}", found.stderr);
+
+    server.place().command_succeeds(&["audit", "accept"], "");
+    let intact = verify(server.place(), &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    assert_eq!(verification(&intact)["covered"], json!(21));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checkpoint_of_another_database_is_set_aside_by_each_command_that_creates_one() {
+    let checkpoint = "another database";
+    for arguments in [&["migrate", "up"][..], &["users", "create", "--login", "alice"]] {
+        let place = Place::new();
+        let generated = place.run(&["keys", "generate"], "");
+        assert_eq!(generated.code, Some(0), "{}", generated.stderr);
+        fs::write(place.keys().join("audit.checkpoint"), checkpoint).expect("the folder is writable");
+        place.command_succeeds(arguments, PASSWORD);
+        let aside = place.key_files("Z").pop().expect("the file was renamed");
+        assert_eq!(
+            fs::read_to_string(aside).expect("the file is readable"),
+            checkpoint
+        );
+        assert!(!place.keys().join("audit.checkpoint").exists(), "{arguments:?}");
+        drop(place.start());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_events_before_a_shutdown_are_signed() {
+    let server = checkpointed(place_with_audit_log()).await.start();
+    let client = server.client();
+    client.user("carol").await;
+    let place = server.terminate().place;
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    let head = verification(&intact)["head"].clone();
+    let (last, _) = head
+        .as_str()
+        .and_then(|head| head.split_once(':'))
+        .expect("the head has a number");
+    assert_eq!(verification(&intact)["covered"].to_string(), last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_without_the_audit_key_fails_before_it_migrates() {
+    let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
+    for _ in 0..2 {
+        place.command_succeeds(&["migrate", "down"], "");
+    }
+    place.command_succeeds(&["keys", "generate"], "");
+    for file in place.key_files("audit.key") {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let place = place.with("KEYS__GENERATE_MISSING", "false");
+    let before = place.command_succeeds(&["migrate", "status"], "");
+    assert!(before.contains("pending"), "{before}");
+    for arguments in [&["serve"][..], &["users", "list"]] {
+        let refused = place.run(arguments, "");
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("audit.key is missing"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(place.command_succeeds(&["migrate", "status"], ""), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_with_another_audit_key_is_refused_before_it_seals_or_writes() {
+    let place = Place::new();
+    place.command_succeeds(&["users", "create", "--login", "alice"], PASSWORD);
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("keys");
+    let keys = other.display().to_string();
+    let settings = [("KEYS__DIR", &*keys)];
+    let is_refused = |says: &str| {
+        for arguments in [
+            &["audit", "list"][..],
+            &["users", "create", "--login", "bob"],
+            &["serve"],
+        ] {
+            let refused = place.run_with(&settings, arguments, PASSWORD);
+            assert_eq!(refused.code, Some(1), "{arguments:?}: {}", refused.stderr);
+            for part in [says, &keys, "authapi audit accept"] {
+                assert!(refused.stderr.contains(part), "no {part:?} in {}", refused.stderr);
+            }
+        }
+    };
+    is_refused("audit.key is missing, and the audit log of this database was written with an audit key");
+    assert!(!other.join("audit.key").exists(), "no second key is generated");
+    let generated = place.run_with(&settings, &["keys", "generate"], "");
+    assert_eq!(generated.code, Some(0), "{}", generated.stderr);
+    is_refused("is not the audit key of this database");
+
+    assert_eq!(actions(&events(&place, &[])), ["user_registered"]);
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_kept_elsewhere_is_verified_with_the_public_key_alone() {
+    let place = checkpointed(place_with_audit_log()).await;
+    let key = place.command_succeeds(&["audit", "public-key"], "");
+    let key = key.trim_end();
+    let witness = place.path().join("witness.txt");
+    fs::copy(place.keys().join("audit.checkpoint"), &witness).expect("the checkpoint can be copied");
+    let witness = witness.display().to_string();
+    for file in place
+        .key_files("audit.key")
+        .into_iter()
+        .chain(place.key_files("audit.checkpoint"))
+    {
+        fs::remove_file(file).expect("the file exists");
+    }
+    let arguments = ["--public-key", key, "--checkpoint", &witness];
+    let intact = verify(&place, &arguments);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+
+    place.database().tamper(CUT).await;
+    place.database().tamper("DELETE FROM audit_checkpoints").await;
+    let intact = verify(&place, &["--public-key", key]);
+    assert_eq!(intact.code, Some(0), "without a witness: {}", intact.stderr);
+    let found = verify(&place, &arguments);
+    assert_eq!(found.code, Some(1), "{}", found.stdout);
+    let says = "event 20 is missing: the presented checkpoint covers the events up to 20";
+    assert!(found.stderr.contains(says), "{}", found.stderr);
+    assert!(place.key_files("audit.key").is_empty(), "no key was generated");
 }
 
 #[tokio::test(flavor = "multi_thread")]

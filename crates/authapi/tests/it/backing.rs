@@ -108,12 +108,27 @@ fn find_in_file(file: &Path, query: &str) -> Vec<String> {
     findings.into_iter().map(|row| row.finding).collect()
 }
 
+/// The events of committed changes, whether or not they are sealed yet.
+const ALL_EVENTS: &str = "WITH all_events AS (
+    SELECT number, action, user_id, session_id, request_id, details FROM audit_trail
+    UNION ALL SELECT 1000000000 + seq, action, user_id, session_id, request_id, details FROM audit_pending)";
+
+/// Makes a query of the audit log cover pending events.
+fn with_pending_events(query: &str) -> String {
+    if query.contains("audit_trail") {
+        format!("{ALL_EVENTS} {}", query.replace("audit_trail", "all_events"))
+    } else {
+        query.to_owned()
+    }
+}
+
 async fn find_in_postgres(url: &str, query: &str) -> Vec<String> {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .expect("the database accepts connections");
     let connection = tokio::spawn(connection);
-    let rows = client.query(query, &[]).await.expect("the query succeeds");
+    let query = with_pending_events(query);
+    let rows = client.query(&query, &[]).await.expect("the query succeeds");
     drop(client);
     connection
         .await

@@ -23,7 +23,7 @@ enum Effect {
 use Effect::{Creates, Fails, FailsWithoutFile, NeedsNone};
 
 /// Every command with its arguments. A new command must be added here.
-const CALLS: [(&str, &[&str], Effect); 31] = [
+const CALLS: [(&str, &[&str], Effect); 33] = [
     ("serve", &[], Creates),
     ("migrate up", &[], Creates),
     ("migrate down", &[], FailsWithoutFile),
@@ -49,6 +49,8 @@ const CALLS: [(&str, &[&str], Effect); 31] = [
     ("sessions end", &["--login", "alice"], Fails),
     ("audit list", &[], Fails),
     ("audit verify", &[], Fails),
+    ("audit accept", &[], Fails),
+    ("audit public-key", &[], NeedsNone),
     ("config check", &[], NeedsNone),
     ("passwords check", &[], NeedsNone),
     ("healthcheck", &[], NeedsNone),

@@ -40,6 +40,7 @@ impl Terminal {
             .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_authapi")])
             .args(arguments)
             .env("AUTHAPI_DATABASE__URL", place.database().url())
+            .env("AUTHAPI_KEYS__GENERATE_MISSING", "true")
             .current_dir(place.path())
             .stdin(end())
             .stdout(end())

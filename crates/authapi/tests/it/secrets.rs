@@ -10,6 +10,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
     os::unix::fs::MetadataExt,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -74,7 +75,8 @@ pub fn secrets(place: &Place, pairs: &[Pair]) -> Vec<(&'static str, String)> {
         let signature = pair.access.rsplit('.').next().expect("the token has a signature");
         secrets.push(("an access token", signature.to_owned()));
     }
-    for file in place.key_files("") {
+    let is_secret = |file: &PathBuf| file.extension().is_some_and(|it| it == "pem" || it == "key");
+    for file in place.key_files("").into_iter().filter(is_secret) {
         let text = fs::read_to_string(&file).expect("the key can be read");
         let lines = text.lines().filter(|line| !line.starts_with("-----"));
         secrets.extend(lines.map(|line| ("a key", line.to_owned())));

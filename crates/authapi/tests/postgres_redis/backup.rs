@@ -5,6 +5,7 @@ use crate::{
     server::{Place, Server},
 };
 use std::{
+    fs,
     path::Path,
     process::Command,
     sync::{
@@ -88,6 +89,18 @@ async fn back_up(url: &str, file: &Path) {
     run(command.args(["--format=custom", "--file"]).arg(file).arg(url)).await;
 }
 
+/// Copies the keys. The newest checkpoint of the audit log stays behind: that of a key folder in a
+/// backup is as old as the database.
+fn copy_keys(from: &Place, to: &Place) {
+    fs::create_dir(to.keys()).expect("the folder can be created");
+    for ending in [".pem", ".key"] {
+        for file in from.key_files(ending) {
+            let name = file.file_name().expect("a file has a name");
+            fs::copy(&file, to.keys().join(name)).expect("the key can be copied");
+        }
+    }
+}
+
 /// A server on a database restored from the backup, with the keys of `place`.
 struct Restored {
     server: Server,
@@ -118,11 +131,11 @@ impl Restored {
             .await
             .expect("the task does not panic")
             .expect("the connection ends without an error");
-        let server = Place::new()
+        let target = Place::new()
             .with("DATABASE__URL", database.url())
-            .with("KEYS__DIR", &place.keys().display().to_string())
-            .with("KEYS__GENERATE_MISSING", "false")
-            .start();
+            .with("KEYS__GENERATE_MISSING", "false");
+        copy_keys(place, &target);
+        let server = target.start();
         Self {
             server,
             _database: database,

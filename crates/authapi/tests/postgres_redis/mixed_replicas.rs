@@ -1,9 +1,10 @@
 //! Replicas of one database whose settings differ.
 
 use crate::{
-    it::start_failures::{FAILED, refuses},
+    it::start_failures::{FAILED, check_failure, refuses},
     server::{Place, Server},
 };
+use std::fs;
 
 const ISSUER: &str = "https://auth.example.com";
 
@@ -49,6 +50,29 @@ async fn a_replica_whose_tokens_others_would_reject_does_not_start() {
     let second = beside(&server).start();
     let pair = server.client().user("alice").await;
     assert_eq!(second.client().me_code(&pair.access).await, "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_with_another_audit_key_does_not_start() {
+    let server = first();
+    let keys = tempfile::tempdir().expect("a folder");
+    for ending in [".pem", "refresh.key"] {
+        for file in server.place().key_files(ending) {
+            let name = file.file_name().expect("a file has a name");
+            fs::copy(&file, keys.path().join(name)).expect("the key can be copied");
+        }
+    }
+    let keys = keys.path().display().to_string();
+    let says = [
+        "AUTHAPI_KEYS__DIR: audit.key",
+        "would reject the audit events of the other",
+    ];
+    let other = beside(&server).with("KEYS__DIR", &keys);
+    refuses(&other, FAILED, &says);
+    let command = other.run(&["users", "list"], "");
+    check_failure(&command, FAILED, &says);
+    let mixed = other.with("TOKENS__ALLOW_MIXED_REPLICAS", "true");
+    refuses(&mixed, FAILED, &says);
 }
 
 #[tokio::test(flavor = "multi_thread")]

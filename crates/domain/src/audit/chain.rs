@@ -2,10 +2,12 @@
 //! predecessor, so changing, removing or reordering an event is detected unless every later event
 //! is sealed again.
 
-use super::{AuditNumber, AuditRow};
+use super::{AuditNumber, AuditRow, Broken};
 use crate::ports::AuditSealer;
 use std::fmt;
-use thiserror::Error;
+
+/// The prefix of the bytes that the MAC of a sealed event covers.
+const SEAL_FORM: &[u8] = b"authapi audit seal 1";
 
 /// The seal of an event: a digest of the event and of its predecessor's seal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,10 +54,17 @@ impl ChainEnd {
         }
     }
 
-    /// Returns the number of the next event.
+    /// Returns the number of the next event. A chain never reaches the highest number, unless its
+    /// stored end was set to it: the next event then gets the same number, which storage refuses.
     #[must_use]
     pub fn next(self) -> AuditNumber {
-        AuditNumber(self.number.0 + 1)
+        AuditNumber(self.number.0.saturating_add(1))
+    }
+
+    /// Returns the bytes that the MAC of the event at this position covers.
+    #[must_use]
+    pub fn authenticated_bytes(self) -> Vec<u8> {
+        [SEAL_FORM, &self.number.0.to_be_bytes(), &self.seal.0].concat()
     }
 }
 
@@ -66,18 +75,6 @@ pub struct ChainEnds {
     pub base: ChainEnd,
     /// The last event.
     pub head: ChainEnd,
-}
-
-/// The first position at which the chain is not intact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Broken {
-    #[error("event {0} is missing")]
-    Missing(AuditNumber),
-    /// The event was changed, or swapped with another.
-    #[error("event {0} has been changed")]
-    Changed(AuditNumber),
-    #[error("event {0} was added after the end of the chain")]
-    Added(AuditNumber),
 }
 
 /// Verifies a chain from its base to its head.
@@ -127,13 +124,13 @@ impl<'a> ChainReader<'a> {
     /// Verifies that the chain ends at its stored head, after the last row.
     ///
     /// # Errors
-    /// Returns [`Broken`] if rows are missing at the end or the last seal differs.
+    /// Returns [`Broken`] if rows are missing at the end, or the stored head has another seal.
     pub fn finish(self) -> Result<ChainEnd, Broken> {
         if self.last.number < self.head.number {
             return Err(Broken::Missing(self.last.next()));
         }
         if self.last != self.head {
-            return Err(Broken::Changed(self.head.number));
+            return Err(Broken::HeadChanged(self.head.number));
         }
         Ok(self.head)
     }
@@ -142,26 +139,8 @@ impl<'a> ChainReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin};
+    use crate::audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin, fixtures::ToySeals};
     use chrono::DateTime;
-
-    /// A checksum in place of a digest: it depends on every byte and on their order.
-    struct Sum;
-
-    impl AuditSealer for Sum {
-        fn seal(&self, previous: &Seal, row: &[u8]) -> Seal {
-            let mut state =
-                u64::from_be_bytes(*previous.0.first_chunk().expect("a seal has 8 bytes or more"));
-            for &byte in row {
-                state = state
-                    .wrapping_mul(1_099_511_628_211)
-                    .wrapping_add(u64::from(byte) + 1);
-            }
-            let mut seal = [0; 32];
-            seal[..8].copy_from_slice(&state.to_be_bytes());
-            Seal(seal)
-        }
-    }
 
     fn chain(length: i64) -> (ChainEnds, Vec<(AuditRow, Seal)>) {
         let context = AuditContext {
@@ -174,7 +153,7 @@ mod tests {
             .map(|count| {
                 let event = AuditEvent::new(AuditAction::FailuresOmitted).with("count", count);
                 let row = AuditRow::new(head.next(), &event, &context);
-                head = head.seal_next(&row, &Sum);
+                head = head.seal_next(&row, &ToySeals(1));
                 (row, head.seal)
             })
             .collect();
@@ -183,7 +162,7 @@ mod tests {
     }
 
     fn verify(ends: ChainEnds, rows: &[(AuditRow, Seal)]) -> Result<ChainEnd, Broken> {
-        let mut reader = ChainReader::new(ends, &Sum);
+        let mut reader = ChainReader::new(ends, &ToySeals(1));
         for (row, seal) in rows {
             reader.follow(row, *seal)?;
         }
@@ -263,6 +242,6 @@ mod tests {
     fn a_chain_sealed_again_does_not_match_the_stored_head() {
         let (mut ends, rows) = chain(6);
         ends.head.seal = Seal([9; 32]);
-        assert_eq!(verify(ends, &rows), Err(Broken::Changed(AuditNumber(6))));
+        assert_eq!(verify(ends, &rows), Err(Broken::HeadChanged(AuditNumber(6))));
     }
 }

@@ -1,9 +1,7 @@
 //! The stored form of an event. The seal covers the exact text in the database, so that any change
 //! to it is detected, even one that makes the row unreadable.
 
-use super::{
-    Actor, AuditAction, AuditContext, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Seal,
-};
+use super::{Actor, AuditAction, AuditContext, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin};
 use crate::{session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -39,9 +37,6 @@ pub struct AuditRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("event {0} of the audit log has been changed")]
 pub struct BrokenRow(pub AuditNumber);
-
-/// The result of reading a row.
-pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 
 impl AuditRow {
     /// Creates the row that stores `event` at `number`.

@@ -2,21 +2,21 @@ use crate::{
     invalidating::{InvalidatingAccounts, InvalidatingRoles},
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditLog, AuditSealer, BreachedPasswords, Clock, ForeignHashes, PasswordHasher,
-        PasswordMeter, Randomness, Revocations, Roles, SessionDirectory, UserDirectory,
+        Accounts, AuditCheckpoints, AuditEvents, AuditLog, AuditSealer, BreachedPasswords, CheckpointSigner,
+        CheckpointVerifier, Clock, ForeignHashes, KeptCheckpoint, PasswordHasher, PasswordMeter, Randomness,
+        Revocations, Roles, SessionDirectory, UserDirectory,
     },
     role::RoleNames,
     steps::AcceptPassword,
     use_cases::{
-        AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers,
-        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules, SetStatus, UserSessions,
-        VerifyAudit, WriteRole,
+        AcceptAuditLog, AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData,
+        FindUsers, ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules,
+        ResumeAuditLog, SetStatus, SignCheckpoint, UserSessions, VerifyAudit, WriteRole,
     },
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-/// The ports of administration and reporting. They include no keys, so the command line needs no
-/// key folder.
+/// The ports of administration and reporting. Of the keys, they include only the audit key.
 #[derive(Clone)]
 pub struct AdministrationPorts {
     /// Undecorated storage: [`Administration`] adds the decorator that publishes invalidations.
@@ -25,9 +25,7 @@ pub struct AdministrationPorts {
     pub sessions: Arc<dyn SessionDirectory>,
     /// Undecorated storage.
     pub roles: Arc<dyn Roles>,
-    pub audit_log: Arc<dyn AuditLog>,
-    /// MUST be the sealer that storage uses for the audit log.
-    pub sealer: Arc<dyn AuditSealer>,
+    pub audit: AuditPorts,
     /// The receiver of invalidations.
     pub revocations: Arc<dyn Revocations>,
     pub hasher: Arc<dyn PasswordHasher>,
@@ -37,6 +35,20 @@ pub struct AdministrationPorts {
     pub foreign_hashes: Arc<dyn ForeignHashes>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
+}
+
+/// The ports of the audit log.
+#[derive(Clone)]
+pub struct AuditPorts {
+    pub log: Arc<dyn AuditLog>,
+    pub events: Arc<dyn AuditEvents>,
+    pub checkpoints: Arc<dyn AuditCheckpoints>,
+    /// Use [`NothingKept`](crate::ports::NothingKept) if there is no place outside the database.
+    pub kept: Arc<dyn KeptCheckpoint>,
+    /// MUST be the sealer that storage uses for the audit log.
+    pub sealer: Arc<dyn AuditSealer>,
+    pub signer: Arc<dyn CheckpointSigner>,
+    pub verifier: Arc<dyn CheckpointVerifier>,
 }
 
 /// Rules of administration set by the operator.
@@ -67,6 +79,10 @@ pub struct Administration {
     pub export_own_data: Arc<ExportOwnData>,
     pub read_audit: Arc<ReadAudit>,
     pub verify_audit: Arc<VerifyAudit>,
+    pub resume_audit_log: Arc<ResumeAuditLog>,
+    /// Shared by all callers, because it keeps its last checkpoint.
+    pub sign_checkpoint: Arc<SignCheckpoint>,
+    pub accept_audit_log: Arc<AcceptAuditLog>,
 }
 
 impl Administration {
@@ -155,16 +171,62 @@ impl Administration {
             }),
             export_own_data: Arc::new(ExportOwnData {
                 sessions: ports.sessions,
-                audit_log: ports.audit_log.clone(),
-                clock: ports.clock,
+                audit_log: ports.audit.log.clone(),
+                clock: ports.clock.clone(),
             }),
             read_audit: Arc::new(ReadAudit {
-                audit_log: ports.audit_log.clone(),
+                audit_log: ports.audit.log.clone(),
             }),
-            verify_audit: Arc::new(VerifyAudit {
-                audit_log: ports.audit_log,
-                sealer: ports.sealer,
-            }),
+            verify_audit: Arc::new(ports.audit.verify_audit()),
+            resume_audit_log: Arc::new(ports.audit.resume_audit_log()),
+            sign_checkpoint: Arc::new(ports.audit.sign_checkpoint(ports.clock)),
+            accept_audit_log: Arc::new(ports.audit.accept_audit_log()),
+        }
+    }
+}
+
+impl AuditPorts {
+    fn verify_audit(&self) -> VerifyAudit {
+        VerifyAudit {
+            audit_log: self.log.clone(),
+            checkpoints: self.checkpoints.clone(),
+            kept: self.kept.clone(),
+            sealer: self.sealer.clone(),
+            verifier: self.verifier.clone(),
+        }
+    }
+
+    fn resume_audit_log(&self) -> ResumeAuditLog {
+        ResumeAuditLog {
+            audit_log: self.log.clone(),
+            checkpoints: self.checkpoints.clone(),
+            kept: self.kept.clone(),
+            sealer: self.sealer.clone(),
+            verifier: self.verifier.clone(),
+        }
+    }
+
+    fn sign_checkpoint(&self, clock: Arc<dyn Clock>) -> SignCheckpoint {
+        SignCheckpoint {
+            audit_log: self.log.clone(),
+            checkpoints: self.checkpoints.clone(),
+            kept: self.kept.clone(),
+            sealer: self.sealer.clone(),
+            signer: self.signer.clone(),
+            verifier: self.verifier.clone(),
+            clock,
+            last: Mutex::default(),
+        }
+    }
+
+    fn accept_audit_log(&self) -> AcceptAuditLog {
+        AcceptAuditLog {
+            audit_log: self.log.clone(),
+            audit_events: self.events.clone(),
+            checkpoints: self.checkpoints.clone(),
+            kept: self.kept.clone(),
+            signer: self.signer.clone(),
+            verifier: self.verifier.clone(),
         }
     }
 }

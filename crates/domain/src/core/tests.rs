@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    audit::fixtures::{ToyNotes, ToySeals},
     authority::{Capability, Requester},
     changes::{
         CatalogueFacts, Facts, OwnedSession,
@@ -8,10 +9,10 @@ use crate::{
     fixtures::{SESSION, USER, caller, origin, stored_session, user},
     invalidation::InvalidationScope,
     ports::{
-        MockAccounts, MockAuditEvents, MockAuditLog, MockAuditSealer, MockForeignHashes, MockPasswordHasher,
-        MockPasswordMeter, MockRevocations, MockRoles, MockSessionDirectory, MockSessionSnapshots,
-        MockSessions, MockThrottle, MockTokenSigner, MockTokenVerifier, MockUserDirectory,
-        NoBreachedPasswords, Rotated,
+        MockAccounts, MockAuditCheckpoints, MockAuditEvents, MockAuditLog, MockForeignHashes,
+        MockPasswordHasher, MockPasswordMeter, MockRevocations, MockRoles, MockSessionDirectory,
+        MockSessionSnapshots, MockSessions, MockThrottle, MockTokenSigner, MockTokenVerifier,
+        MockUserDirectory, NoBreachedPasswords, NothingKept, Rotated,
     },
     revision::Precondition,
     role::{Permissions, built_in},
@@ -82,8 +83,15 @@ fn administration_ports(ports: Ports, roles: MockRoles) -> AdministrationPorts {
         users: Arc::new(MockUserDirectory::new()),
         sessions: Arc::new(MockSessionDirectory::new()),
         roles: Arc::new(roles),
-        audit_log: Arc::new(MockAuditLog::new()),
-        sealer: Arc::new(MockAuditSealer::new()),
+        audit: AuditPorts {
+            log: Arc::new(MockAuditLog::new()),
+            events: Arc::new(MockAuditEvents::new()),
+            checkpoints: Arc::new(MockAuditCheckpoints::new()),
+            kept: Arc::new(NothingKept),
+            sealer: Arc::new(ToySeals(1)),
+            signer: Arc::new(ToyNotes(1)),
+            verifier: Arc::new(ToyNotes(1)),
+        },
         foreign_hashes: Arc::new(MockForeignHashes::new()),
     }
 }

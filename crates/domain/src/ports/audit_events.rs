@@ -9,7 +9,9 @@ use async_trait::async_trait;
 pub trait AuditEvents: Send + Sync {
     /// Appends `event` to the audit log.
     ///
-    /// Events MUST be numbered without gaps in commit order, and each MUST be sealed with the seal
-    /// of its predecessor.
+    /// Events MUST be numbered without gaps, and each MUST be sealed with the seal of its
+    /// predecessor. An event that was written after another one was committed MUST have the higher
+    /// number. Events may be numbered and sealed later, at the latest by
+    /// [`AuditLog::seal`](super::AuditLog::seal).
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError>;
 }

@@ -1,14 +1,22 @@
 use super::PortError;
 use crate::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
     changes::TrimAuditLog,
 };
 use async_trait::async_trait;
 
-/// Reads, verifies and trims the audit log.
+/// Reads, verifies and trims the audit log. Events that are not [sealed](AuditLog::seal) are not
+/// part of the log yet; [`backlog`](AuditLog::backlog) counts them.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait AuditLog: Send + Sync {
+    /// Numbers and seals the events that were committed before this call. Does nothing in a process
+    /// without the audit key.
+    ///
+    /// Events that cannot be sealed stay pending and are returned by the backlog. The adapter logs
+    /// the cause: the sealed part of the log MUST stay readable.
+    async fn seal(&self);
+
     /// Returns at most `limit` events before `before` that match `filter`, newest first.
     async fn page(
         &self,
@@ -16,6 +24,9 @@ pub trait AuditLog: Send + Sync {
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError>;
+
+    /// Returns how many events were committed and are not sealed yet.
+    async fn backlog(&self) -> Result<Backlog, PortError>;
 
     /// Returns the stored start and end of the chain.
     async fn ends(&self) -> Result<ChainEnds, PortError>;

@@ -1,6 +1,6 @@
 use super::{
-    Accounts, AuditEvents, AuditLog, Roles, SessionDirectory, SessionSnapshots, Sessions, StorageHealth,
-    UserDirectory,
+    Accounts, AuditCheckpoints, AuditEvents, AuditLog, Roles, SessionDirectory, SessionSnapshots, Sessions,
+    StorageHealth, UserDirectory,
 };
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ pub struct Storage {
     pub session_directory: Arc<dyn SessionDirectory>,
     pub roles: Arc<dyn Roles>,
     pub audit_log: Arc<dyn AuditLog>,
+    pub audit_checkpoints: Arc<dyn AuditCheckpoints>,
     pub health: Arc<dyn StorageHealth>,
 }
 
@@ -24,7 +25,7 @@ impl Storage {
     pub fn over<S>(storage: &Arc<S>) -> Self
     where
         S: Accounts + Sessions + SessionSnapshots + AuditEvents + UserDirectory + SessionDirectory + 'static,
-        S: Roles + AuditLog + StorageHealth,
+        S: Roles + AuditLog + AuditCheckpoints + StorageHealth,
     {
         Self {
             accounts: storage.clone(),
@@ -35,6 +36,7 @@ impl Storage {
             session_directory: storage.clone(),
             roles: storage.clone(),
             audit_log: storage.clone(),
+            audit_checkpoints: storage.clone(),
             health: storage.clone(),
         }
     }

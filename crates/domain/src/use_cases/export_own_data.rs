@@ -38,6 +38,7 @@ impl ExportOwnData {
             user: Some(user),
             ..AuditFilter::default()
         };
+        self.audit_log.seal().await;
         let events = self.audit_log.page(filter, None, MAX_EVENTS).await?;
         Ok(OwnData { sessions, events })
     }

@@ -22,6 +22,7 @@ impl ReadAudit {
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
+        self.audit_log.seal().await;
         self.audit_log.page(filter, before, limit).await
     }
 }

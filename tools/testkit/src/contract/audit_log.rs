@@ -4,7 +4,9 @@
 use super::prelude::*;
 use crate::ToySealer;
 use domain::{
-    audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, ChainEnd, ChainEnds, ChainReader, Seal},
+    audit::{
+        AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier,
+    },
     changes::TrimAuditLog,
 };
 
@@ -25,20 +27,24 @@ contract! {
         trimming_keeps_the_last_event,
         trimming_stops_at_the_first_event_that_is_too_young,
         events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain,
+        sealing_seals_every_event_that_was_committed,
+        the_sealed_part_of_the_log_is_read_without_sealing,
 }
 
-async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<(AuditRow, Seal)> {
+async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<SealedRow> {
+    storage.audit_log.seal().await;
     let rows = storage.audit_log.rows(AuditNumber(after), limit).await;
     let rows = rows.expect("storage is available").into_iter();
     rows.map(|row| row.expect("the row is readable")).collect()
 }
 
-/// Returns the ends of the chain, and asserts that every seal is right.
+/// Returns the ends of the chain, and asserts that every seal and every MAC is right.
 async fn verified(storage: &Storage) -> ChainEnds {
+    storage.audit_log.seal().await;
     let ends = storage.audit_log.ends().await.expect("storage is available");
-    let mut chain = ChainReader::new(ends, &ToySealer);
-    for (row, seal) in rows(storage, chain.last().number.0, 1000).await {
-        chain.follow(&row, seal).expect("the row continues the chain");
+    let mut chain = SpanVerifier::new(ends, &ToySealer, MacRule::RequiredAfter(ChainEnd::START.number));
+    for row in rows(storage, chain.last().number.0, 1000).await {
+        chain.follow(&row).expect("the row continues the chain");
     }
     chain.finish().expect("the chain is complete");
     ends
@@ -46,6 +52,7 @@ async fn verified(storage: &Storage) -> ChainEnds {
 
 async fn page(storage: &Storage, filter: &AuditFilter, before: Option<i64>, limit: u32) -> Vec<AuditRecord> {
     let before = before.map(AuditNumber);
+    storage.audit_log.seal().await;
     let page = storage.audit_log.page(filter.clone(), before, limit).await;
     page.expect("storage is available")
 }
@@ -72,6 +79,7 @@ async fn failures(storage: &Storage, seconds: impl IntoIterator<Item = i64>) {
 }
 
 async fn trim(storage: &Storage, before: i64, limit: u32) -> u64 {
+    storage.audit_log.seal().await;
     let before = at(before);
     let trim = || {
         let command = TrimAuditLog { before, limit };
@@ -218,7 +226,7 @@ async fn rows_are_read_in_the_order_of_their_numbers(storage: &Storage) {
     failures(storage, 1..=5).await;
     for (after, limit, expected) in [(0, 2, &[1, 2][..]), (2, 2, &[3, 4]), (4, 2, &[5]), (5, 2, &[])] {
         let rows = rows(storage, after, limit).await.into_iter();
-        let numbers: Vec<_> = rows.map(|(row, _)| row.number.0).collect();
+        let numbers: Vec<_> = rows.map(|sealed| sealed.row.number.0).collect();
         assert_eq!(numbers, expected);
     }
 }
@@ -226,12 +234,13 @@ async fn rows_are_read_in_the_order_of_their_numbers(storage: &Storage) {
 async fn a_trimmed_log_starts_at_the_last_event_that_was_removed(storage: &Storage) {
     failures(storage, 1..=6).await;
     let row_4 = rows(storage, 3, 1).await.pop();
-    let (_, seal_of_4) = row_4.expect("the log contains six rows");
+    let end_of_4 = row_4.expect("the log contains six rows").end();
     for (limit, removed) in [(3, 3), (3, 1), (3, 0)] {
         assert_eq!(trim(storage, 5, limit).await, removed);
     }
     let ends = verified(storage).await;
-    assert_eq!((ends.base.number, ends.base.seal), (AuditNumber(4), seal_of_4));
+    assert_eq!(end_of_4.number, AuditNumber(4));
+    assert_eq!(ends.base, end_of_4);
     let left = all(storage).await;
     assert_eq!(numbers(&left), [8, 7, 6, 5]);
     let trimmed = |count: u32, through: u32| {
@@ -256,6 +265,44 @@ async fn trimming_stops_at_the_first_event_that_is_too_young(storage: &Storage) 
     assert_eq!(trim(storage, 10, 10).await, 1);
     assert_eq!(trim(storage, 10, 10).await, 0);
     assert_eq!(verified(storage).await.base.number, AuditNumber(1));
+}
+
+async fn sealing_seals_every_event_that_was_committed(storage: &Storage) {
+    let backlog = async || storage.audit_log.backlog().await.expect("storage is available");
+    assert_eq!(backlog().await, Backlog::default());
+    failures(storage, 1..=3).await;
+
+    storage.audit_log.seal().await;
+
+    assert_eq!(backlog().await, Backlog::default());
+    let ends = storage.audit_log.ends().await.expect("storage is available");
+    assert_eq!(ends.head.number, AuditNumber(3));
+    storage.audit_log.seal().await;
+    assert_eq!(
+        storage.audit_log.ends().await.expect("storage is available"),
+        ends
+    );
+}
+
+async fn the_sealed_part_of_the_log_is_read_without_sealing(storage: &Storage) {
+    failures(storage, 1..=3).await;
+    let head = verified(storage).await.head;
+    failures(storage, 4..=5).await;
+    let ends = storage.audit_log.ends().await.expect("storage is available");
+    assert!(ends.head.number >= head.number, "{ends:?}");
+
+    let page = storage.audit_log.page(AuditFilter::default(), None, 10).await;
+    let rows = storage.audit_log.rows(AuditNumber(0), 10).await;
+    let command = TrimAuditLog {
+        before: at(999),
+        limit: 2,
+    };
+    let trimmed = storage.audit_log.trim(command, context(at(1000))).await;
+
+    assert!(page.expect("storage is available").len() >= 3);
+    assert!(rows.expect("storage is available").len() >= 3);
+    assert_eq!(trimmed.expect("storage is available"), 2);
+    assert_eq!(verified(storage).await.head.number, AuditNumber(6));
 }
 
 async fn events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain(storage: &Storage) {

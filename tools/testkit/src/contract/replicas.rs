@@ -31,6 +31,7 @@ fn replica(issuer: &str) -> RunningReplica {
             signing_key: "one".to_owned(),
             accepted_keys: ["one", "two"].map(str::to_owned).into(),
             refresh_key: "fingerprint".to_owned(),
+            audit_key: Some("id".to_owned()),
             lifetimes: TokenLifetimes {
                 access: 1,
                 refresh_idle: 2,

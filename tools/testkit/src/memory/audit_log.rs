@@ -2,7 +2,8 @@ use super::MemoryStorage;
 use async_trait::async_trait;
 use domain::{
     audit::{
-        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, ChainEnds, ReadRow,
+        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, Backlog, ChainEnds,
+        ReadRow,
     },
     changes::TrimAuditLog,
     ports::{AuditEvents, AuditLog, PortError},
@@ -18,6 +19,8 @@ impl AuditEvents for MemoryStorage {
 
 #[async_trait]
 impl AuditLog for MemoryStorage {
+    async fn seal(&self) {}
+
     async fn page(
         &self,
         filter: AuditFilter,
@@ -27,11 +30,16 @@ impl AuditLog for MemoryStorage {
         let tables = self.transaction()?;
         let newest_first = tables.log.rows().iter().rev();
         newest_first
-            .filter(|(row, _)| before.is_none_or(|before| row.number < before))
-            .map(|(row, _)| read(row))
+            .map(|sealed| &sealed.row)
+            .filter(|row| before.is_none_or(|before| row.number < before))
+            .map(read)
             .filter(|record| record.as_ref().map_or(true, |record| matches(&filter, record)))
             .take(as_usize(limit))
             .collect()
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        self.transaction().map(|_| Backlog::default())
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {
@@ -40,7 +48,8 @@ impl AuditLog for MemoryStorage {
 
     async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
         let tables = self.transaction()?;
-        let later = tables.log.rows().iter().filter(|(row, _)| row.number > after);
+        let rows = tables.log.rows().iter();
+        let later = rows.filter(|sealed| sealed.row.number > after);
         Ok(later.take(as_usize(limit)).cloned().map(Ok).collect())
     }
 

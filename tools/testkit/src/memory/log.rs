@@ -1,7 +1,7 @@
 //! The audit log as a chain of sealed rows.
 
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal},
+    audit::{AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, SealedRow},
     changes::{TrimChange, TrimFacts},
     ports::AuditSealer,
 };
@@ -11,7 +11,7 @@ pub(super) struct Log {
     sealer: Arc<dyn AuditSealer>,
     ends: ChainEnds,
     /// In ascending order of their numbers.
-    rows: Vec<(AuditRow, Seal)>,
+    rows: Vec<SealedRow>,
 }
 
 impl Log {
@@ -28,15 +28,16 @@ impl Log {
 
     pub(super) fn append(&mut self, event: &AuditEvent, context: &AuditContext) {
         let row = AuditRow::new(self.ends.head.next(), event, context);
-        self.ends.head = self.ends.head.seal_next(&row, &*self.sealer);
-        self.rows.push((row, self.ends.head.seal));
+        let sealed = SealedRow::after(self.ends.head, row, &*self.sealer);
+        self.ends.head = sealed.end();
+        self.rows.push(sealed);
     }
 
     pub(super) fn ends(&self) -> ChainEnds {
         self.ends
     }
 
-    pub(super) fn rows(&self) -> &[(AuditRow, Seal)] {
+    pub(super) fn rows(&self) -> &[SealedRow] {
         &self.rows
     }
 
@@ -45,23 +46,23 @@ impl Log {
         let oldest = self.rows.iter().take(limit);
         TrimFacts {
             ends: self.ends,
-            oldest: oldest.map(|(row, _)| (row.number, row.at)).collect(),
+            oldest: oldest.map(|sealed| (sealed.row.number, sealed.row.at)).collect(),
         }
     }
 
     pub(super) fn trim(&mut self, change: &TrimChange, context: &AuditContext) {
         let (_, last) = change.remove;
         if change.moves_base
-            && let Some(seal) = self.seal_of(last)
+            && let Some(base) = self.end_of(last)
         {
-            self.ends.base = ChainEnd { number: last, seal };
+            self.ends.base = base;
         }
-        self.rows.retain(|(row, _)| row.number > last);
+        self.rows.retain(|sealed| sealed.row.number > last);
         self.append(&change.event, context);
     }
 
-    fn seal_of(&self, number: AuditNumber) -> Option<Seal> {
-        let (_, seal) = self.rows.iter().find(|(row, _)| row.number == number)?;
-        Some(*seal)
+    fn end_of(&self, number: AuditNumber) -> Option<ChainEnd> {
+        let sealed = self.rows.iter().find(|sealed| sealed.row.number == number)?;
+        Some(sealed.end())
     }
 }

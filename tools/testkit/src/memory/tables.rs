@@ -4,6 +4,7 @@ use super::log::Log;
 use crate::ToySealer;
 use chrono::{DateTime, Utc};
 use domain::{
+    audit::{AuditNumber, StoredCheckpoint},
     authority::Target,
     caller::SessionSnapshot,
     changes::LiveSession,
@@ -27,6 +28,8 @@ pub(super) struct Tables {
     pub(super) session_numbers: i64,
     pub(super) roles: BTreeMap<RoleName, Role>,
     pub(super) log: Log,
+    /// In ascending order of their numbers.
+    pub(super) checkpoints: BTreeMap<AuditNumber, StoredCheckpoint>,
 }
 
 pub(super) struct SessionRow {
@@ -59,6 +62,7 @@ impl Tables {
             session_numbers: 0,
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
             log: Log::new(sealer),
+            checkpoints: BTreeMap::new(),
         }
     }
 
