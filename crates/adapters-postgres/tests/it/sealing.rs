@@ -135,7 +135,7 @@ async fn events_are_sealed_in_the_order_in_which_they_were_written() {
 #[tokio::test]
 async fn a_pending_event_that_was_forged_or_edited_is_reported_and_sealed() {
     for damage in [
-        "UPDATE audit_pending SET details = '{}' WHERE seq = 2",
+        r#"UPDATE audit_pending SET details = '{"cause":"none"}' WHERE seq = 2"#,
         "UPDATE audit_pending SET at = 'infinity' WHERE seq = 2",
         "UPDATE audit_pending SET at = '-infinity' WHERE seq = 2",
         "UPDATE audit_pending SET mac = '' WHERE seq = 2",
