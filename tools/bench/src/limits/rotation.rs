@@ -13,7 +13,7 @@ use testservers::Postgres;
 ///
 /// pgbench's variables are numbers. Times therefore come from the server's clock, and the session's
 /// id is derived from the number of pgbench's client.
-const PARAMETERS: [&str; 16] = [
+const PARAMETERS: [&str; 18] = [
     ":to",
     // The creation, the origin of the rotation, and the two ends of the session. Any 20 bytes serve
     // as an origin.
@@ -24,6 +24,9 @@ const PARAMETERS: [&str; 16] = [
     "now()",
     // The last check of the password.
     "now()",
+    // The grace window, once for each column of the burst.
+    "interval '10 seconds'",
+    "interval '10 seconds'",
     "('00000000-0000-7000-8000-' || lpad(to_hex(:first::int + :client_id::int), 12, '0'))::uuid",
     ":from",
     // pgbench does not know the digest of a client's session. Comparing the column with itself
