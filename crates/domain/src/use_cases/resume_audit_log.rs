@@ -267,15 +267,19 @@ mod tests {
         assert_eq!(refused, Err(Broken::Missing(AuditNumber(5))));
     }
 
+    /// Appends `event` to a log.
+    fn append(log: &mut Vec<SealedRow>, event: &AuditEvent) {
+        let last = log.last().map_or(ChainEnd::START, SealedRow::end);
+        let context = AuditContext::new(now(), Actor::Operator, Origin::default());
+        let row = AuditRow::new(last.next(), event, &context);
+        log.push(SealedRow::after(last, row, &ToySeals(1)));
+    }
+
     /// Returns five events after which the operator accepted the log, and the checkpoint of the
     /// acceptance.
     fn accepted_log() -> (Vec<SealedRow>, (AuditNumber, String)) {
         let mut all = rows(5, "b");
-        let last = all[4].end();
-        let context = AuditContext::new(now(), Actor::Operator, Origin::default());
-        let event = AuditEvent::new(AuditAction::AuditLogAccepted);
-        let row = AuditRow::new(last.next(), &event, &context);
-        all.push(SealedRow::after(last, row, &ToySeals(1)));
+        append(&mut all, &AuditEvent::new(AuditAction::AuditLogAccepted));
         let checkpoint = stored(&all, 5);
         (all, checkpoint)
     }
@@ -324,5 +328,34 @@ mod tests {
         moved[5].row.at += TimeDelta::days(1);
         let refused = resume_since(later, ChainEnd::START, moved, Some(checkpoint), kept, &replaced);
         assert_eq!(refused.await, Err(cut_off));
+    }
+
+    /// A program may store an acceptance among the pending events. It is sealed with a valid MAC,
+    /// after an event that reports it.
+    #[tokio::test]
+    async fn an_acceptance_that_was_forged_while_it_was_pending_excuses_nothing() {
+        let mut all = rows(4, "b");
+        append(
+            &mut all,
+            &AuditEvent::new(AuditAction::PendingEventForged).with("number", "6"),
+        );
+        append(&mut all, &AuditEvent::new(AuditAction::AuditLogAccepted));
+        let (checkpoint, kept) = (stored(&all, 5), note(rows(9, "a")[8].end(), 1));
+        let (earlier, replaced) = (TimeDelta::seconds(1), Arc::default());
+        let refused = resume_since(
+            earlier,
+            ChainEnd::START,
+            all,
+            Some(checkpoint),
+            Some(kept),
+            &replaced,
+        );
+        let cut_off = Broken::CutOff {
+            first: AuditNumber(7),
+            covered: AuditNumber(9),
+            witness: Witness::Kept,
+        };
+        assert_eq!(refused.await, Err(cut_off));
+        assert_eq!(*replaced.lock().expect("no other thread panics"), None);
     }
 }
