@@ -98,16 +98,22 @@ mod tests {
     use std::sync::Mutex;
 
     fn rows(length: i64, details: &str) -> Vec<SealedRow> {
+        let mut log = Vec::new();
+        for _ in 0..length {
+            append(
+                &mut log,
+                &AuditEvent::new(AuditAction::LoggedIn).with("is", details),
+            );
+        }
+        log
+    }
+
+    /// Appends `event` to a log.
+    fn append(log: &mut Vec<SealedRow>, event: &AuditEvent) {
+        let last = log.last().map_or(ChainEnd::START, SealedRow::end);
         let context = AuditContext::new(now(), Actor::Operator, Origin::default());
-        let mut last = ChainEnd::START;
-        (0..length)
-            .map(|_| {
-                let event = AuditEvent::new(AuditAction::LoggedIn).with("is", details);
-                let row = SealedRow::after(last, AuditRow::new(last.next(), &event, &context), &ToySeals(1));
-                last = row.end();
-                row
-            })
-            .collect()
+        let row = AuditRow::new(last.next(), event, &context);
+        log.push(SealedRow::after(last, row, &ToySeals(1)));
     }
 
     fn note(end: ChainEnd, key: u8) -> String {
@@ -267,14 +273,6 @@ mod tests {
         assert_eq!(refused, Err(Broken::Missing(AuditNumber(5))));
     }
 
-    /// Appends `event` to a log.
-    fn append(log: &mut Vec<SealedRow>, event: &AuditEvent) {
-        let last = log.last().map_or(ChainEnd::START, SealedRow::end);
-        let context = AuditContext::new(now(), Actor::Operator, Origin::default());
-        let row = AuditRow::new(last.next(), event, &context);
-        log.push(SealedRow::after(last, row, &ToySeals(1)));
-    }
-
     /// Returns five events after which the operator accepted the log, and the checkpoint of the
     /// acceptance.
     fn accepted_log() -> (Vec<SealedRow>, (AuditNumber, String)) {
@@ -303,6 +301,13 @@ mod tests {
         }
     }
 
+    /// Events 7 to 9 are missing, which the checkpoint in the key folder covers.
+    const CUT_OFF: Broken = Broken::CutOff {
+        first: AuditNumber(7),
+        covered: AuditNumber(9),
+        witness: Witness::Kept,
+    };
+
     #[tokio::test]
     async fn an_acceptance_from_before_the_kept_checkpoint_excuses_nothing() {
         let (all, checkpoint) = accepted_log();
@@ -316,18 +321,13 @@ mod tests {
             kept.clone(),
             &replaced,
         );
-        let cut_off = Broken::CutOff {
-            first: AuditNumber(7),
-            covered: AuditNumber(9),
-            witness: Witness::Kept,
-        };
-        assert_eq!(refused.await, Err(cut_off));
+        assert_eq!(refused.await, Err(CUT_OFF));
 
         // Another program moved the time of the acceptance, which its seal covers.
         let mut moved = all;
         moved[5].row.at += TimeDelta::days(1);
         let refused = resume_since(later, ChainEnd::START, moved, Some(checkpoint), kept, &replaced);
-        assert_eq!(refused.await, Err(cut_off));
+        assert_eq!(refused.await, Err(CUT_OFF));
     }
 
     /// A program may store an acceptance among the pending events. It is sealed with a valid MAC,
@@ -350,12 +350,7 @@ mod tests {
             Some(kept),
             &replaced,
         );
-        let cut_off = Broken::CutOff {
-            first: AuditNumber(7),
-            covered: AuditNumber(9),
-            witness: Witness::Kept,
-        };
-        assert_eq!(refused.await, Err(cut_off));
+        assert_eq!(refused.await, Err(CUT_OFF));
         assert_eq!(*replaced.lock().expect("no other thread panics"), None);
     }
 }
