@@ -75,9 +75,8 @@ keys: setup ## Create a signing key in keys/; ARGS='--algorithm eddsa' selects t
 
 .PHONY: test-examples
 test-examples: setup ## Run the example programs of docs/embedding.md, which check their own results
-	@# Built with the features of all tests, so that common dependencies are built once. The tests of
-	@# the examples belong to `make test`.
-	cargo build --locked --workspace --bins --tests --examples
+	@# The tests of the examples belong to `make test`.
+	scripts/build --examples
 	$${CARGO_TARGET_DIR:-target}/debug/axum-service
 	$${CARGO_TARGET_DIR:-target}/debug/examples/mount
 
