@@ -58,7 +58,7 @@ fn column<'a, T>(events: &'a [PendingEvent], value: impl Fn(&'a AuditRow) -> T) 
 /// Which pending events to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Those with numbers of [`Unsealed`]. The server finds them without passing the index entries
+    /// Those with numbers of `Unsealed`. The server finds them without passing the index entries
     /// of removed rows, which stay while a transaction of any program is open.
     New,
     /// All, including one that another program stored under another number.
