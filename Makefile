@@ -132,6 +132,12 @@ bench-login-times: setup ## Measure whether the duration of a login shows if the
 	cargo build --release --locked -p authapi
 	python3 tests/bench/login_times.py target/release/authapi $(ARGS)
 
+.PHONY: bench-compare
+bench-compare: setup ## Compare the speed of an OLD build with this one, in turns; ARGS='--work refresh --postgres URL'
+	@scripts/setup bench
+	cargo build --release --locked -p authapi
+	python3 tests/bench/compare.py $(OLD) target/release/authapi $(ARGS)
+
 .PHONY: simulate-guessing
 simulate-guessing: setup ## Simulate days of guessing passwords, and print the figures of docs/security.md
 	cargo test --release --locked -p adapters-throttle --test it simulation -- --ignored --nocapture --test-threads 1

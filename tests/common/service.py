@@ -75,9 +75,9 @@ class Service:
 
 
 @contextmanager
-def service(binary, algorithm="es256", settings=None):
-    """Runs the service in an empty folder with one key of the algorithm, and yields it."""
-    with tempfile.TemporaryDirectory(prefix="authapi-test-", dir=MEMORY) as folder, open(f"{folder}/log", "w+") as log:
+def service(binary, algorithm="es256", settings=None, parent=MEMORY):
+    """Runs the service in an empty folder in `parent` with one key of the algorithm, and yields it."""
+    with tempfile.TemporaryDirectory(prefix="authapi-test-", dir=parent) as folder, open(f"{folder}/log", "w+") as log:
         port = free_port()
         running = Service(f"http://127.0.0.1:{port}", binary, folder, environment(folder, port, settings or {}))
         running.command("keys", "generate", "--algorithm", algorithm)
