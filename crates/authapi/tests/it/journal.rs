@@ -63,7 +63,7 @@ pub enum Outcome {
     Answered,
     /// An earlier, unanswered request had taken the step.
     DoneBefore,
-    /// Refused with 503, so it is unknown whether it took effect.
+    /// Refused with 503 or 408, so it is unknown whether it took effect.
     Refused,
     NoAnswer,
 }
@@ -133,7 +133,7 @@ impl Story {
     }
 
     fn note(&mut self, step: Step, answer: &Answer, again: bool) -> Outcome {
-        if answer.status == 503 {
+        if matches!(answer.status, 408 | 503) {
             return Outcome::Refused;
         }
         let taken_before = again && step.was_already_taken(answer);
