@@ -8,10 +8,7 @@ use domain::{
     ports::{ForeignHashRefused, ForeignHashes, HashTicket, PasswordHasher, Verification},
 };
 use proptest::{prelude::*, test_runner::Config};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 const BCRYPT: &str = "$2b$04$aTsUwsyowQuzRrDqFflhgeJ4TupwaHfvEA0ZkfV8qAQx32fRAXKd2";
 /// The hash of RFC 7914, section 12, in base64.
@@ -215,9 +212,9 @@ async fn a_hash_is_stored_without_labels_and_in_a_common_notation() {
     }
 }
 
+/// To compute them would take days.
 #[test]
-fn too_expensive_hashes_are_rejected_without_computation() {
-    let start = Instant::now();
+fn too_expensive_hashes_are_rejected() {
     let scrypt = |parameters: &str| format!("$scrypt${parameters}$TmFDbA${SCRYPT_HASH}");
     for text in [
         BCRYPT.replace("$04$", "$15$"),
@@ -246,7 +243,6 @@ fn too_expensive_hashes_are_rejected_without_computation() {
             "{text}: {refused:?}"
         );
     }
-    assert!(start.elapsed() < Duration::from_secs(1), "nothing was computed");
 }
 
 #[test]
