@@ -9,10 +9,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { chromiumOptions } from "./chromium.mjs";
-import { startProxy } from "./prefix.mjs";
+import { startProxy } from "./proxy.mjs";
 import { startService } from "./service.mjs";
 
 const ACCOUNT = { login: "browser", password: "seven sober walruses 42" };
+const PREFIX = "/auth";
 // All other hosts that the browser may contact do not resolve.
 const HOSTS = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 
@@ -23,14 +24,18 @@ const DESKTOP = { width: 1280, height: 1000 };
 
 let service;
 let proxy;
+let base; // URL of the service behind the proxy
 let browser;
 let page;
 const trouble = [];
 const requested = [];
 
 before(async () => {
-  service = await startService();
-  proxy = await startProxy(service.base, "/auth");
+  service = await startService({ AUTHAPI_SERVER__TRUSTED_PROXIES: "127.0.0.1" });
+  proxy = await startProxy({
+    route: ({ url }) => url.startsWith(`${PREFIX}/`) && service.base + url.slice(PREFIX.length),
+  });
+  base = `http://127.0.0.1:${proxy.port}${PREFIX}`;
   // Playwright starts each browser with a new, empty profile.
   browser = await chromium.launch(chromiumOptions(HOSTS));
   page = await browser.newPage({ viewport: DESKTOP });
@@ -119,7 +124,7 @@ async function offered(button) {
 /** Opens the documentation in a window of its own, and returns the page. */
 async function openIn(viewport, colorScheme) {
   const other = await browser.newPage({ viewport, colorScheme });
-  await other.goto(`${proxy.base}/docs/`);
+  await other.goto(`${base}/docs/`);
   await other.locator(".opblock").first().waitFor();
   return other;
 }
@@ -153,9 +158,9 @@ test("a new user registers, logs in and reads their account through Swagger UI",
   let pair;
 
   await t.test("the root leads to the documentation, below the prefix", async () => {
-    const answer = await page.goto(`${proxy.base}/`);
+    const answer = await page.goto(`${base}/`);
     assert.equal(answer.status(), 200);
-    assert.equal(page.url(), `${proxy.base}/docs/`);
+    assert.equal(page.url(), `${base}/docs/`);
     const policy = answer.headers()["content-security-policy"] ?? "";
     assert.match(policy, /default-src 'none'/);
     assert.doesNotMatch(policy, /unsafe/);
@@ -288,12 +293,12 @@ test("a new user registers, logs in and reads their account through Swagger UI",
     let size = 0;
     for (const file of ["docs/", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css", "docs/docs.js", "openapi.json"]) {
       const headers = { "Accept-Encoding": "gzip" };
-      const first = await fetch(`${proxy.base}/${file}`, { headers });
+      const first = await fetch(`${base}/${file}`, { headers });
       assert.equal(first.headers.get("content-encoding"), "gzip", file);
       assert.match(first.headers.get("cache-control"), /no-cache/, file);
       size += Number(first.headers.get("content-length"));
       await first.arrayBuffer();
-      const again = await fetch(`${proxy.base}/${file}`, {
+      const again = await fetch(`${base}/${file}`, {
         headers: { ...headers, "If-None-Match": first.headers.get("etag") },
       });
       assert.equal(again.status, 304, file);
@@ -306,7 +311,7 @@ test("a new user registers, logs in and reads their account through Swagger UI",
   });
 
   await t.test("no request went beyond the loopback interface", () => {
-    const outside = requested.filter((url) => !url.startsWith(`${proxy.base}/`) && !/^(data|blob):/.test(url));
+    const outside = requested.filter((url) => !url.startsWith(`${base}/`) && !/^(data|blob):/.test(url));
     assert.deepEqual(outside, []);
     assert.ok(requested.length >= 5, `only ${requested.length} requests were seen`);
   });

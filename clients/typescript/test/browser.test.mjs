@@ -12,12 +12,21 @@ import { chromiumOptions } from "../../../tests/browser/chromium.mjs";
 import { freePort, startService } from "../../../tests/browser/service.mjs";
 import { serve } from "../../../examples/browser/serve.mjs";
 import { CHEAP, account } from "./accounts.mjs";
+import {
+  EMPTY,
+  attack,
+  logIn,
+  loginAfterRefresh,
+  loginOf,
+  openProfile,
+  openTab,
+  refreshCookies,
+  statusOf,
+  untilStatus,
+} from "./pages.mjs";
 
 // localhost and 127.0.0.1 are two sites; all other hosts do not resolve.
 const HOSTS = "MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
-// A page without scripts.
-const EMPTY = "/config.js";
-const COOKIE = "__Secure-authapi-refresh";
 
 let browser;
 let direct; // the service, which two apps may call from their origins
@@ -62,57 +71,16 @@ async function app(host, port, config) {
   return `http://${host}:${port}`;
 }
 
-/** Opens a new profile of the browser. */
-async function profile(t) {
-  const context = await browser.newContext();
-  context.setDefaultTimeout(15_000);
-  t.after(() => context.close());
-  return context;
-}
+const profile = (t) => openProfile(t, browser);
 
-/** Opens a tab on an empty page of the origin, with a client in `auth`. */
-async function tab(context, origin, refresh) {
-  const page = await context.newPage();
-  await page.goto(`${origin}${EMPTY}`);
-  await page.evaluate(
-    async ([baseUrl, refresh]) => {
-      const { createClient } = await import("/authapi-client.js");
-      globalThis.auth = createClient({ baseUrl, refresh });
-      // Moves the monotonic clock of the page beyond the lifetime of its access token.
-      const now = performance.now.bind(performance);
-      let moved = 0;
-      performance.now = () => now() + moved;
-      globalThis.expire = () => (moved += 900_000);
-    },
-    [direct.url, refresh],
-  );
-  page.refreshes = [];
-  page.on("request", (request) => {
-    if (request.method() === "POST" && request.url() === `${direct.url}/refresh`) page.refreshes.push(request);
-  });
-  return page;
-}
-
-/** Registers a user and logs in. */
-async function logIn(page) {
-  const user = account();
-  await page.evaluate(async (user) => {
-    await auth.register(user);
-    await auth.login(user);
-  }, user);
-  return user;
-}
-
-const status = (page) => page.evaluate(() => auth.getSession().status);
-const login = (page) => page.evaluate(async () => (await auth.me()).login);
-const untilAnonymous = (page) => page.waitForFunction(() => auth.getSession().status === "anonymous");
-const refreshCookies = async (context) => (await context.cookies(`${direct.url}/refresh`)).filter(({ name }) => name === COOKIE);
+/** Opens a tab on an empty page of the origin, with a client of the service that apps call directly. */
+const tab = (context, origin, refresh) => openTab(context, origin, { baseUrl: direct.url, refresh });
 
 for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) {
   test(`${mode} mode: an app on another origin registers, logs in and reads the account`, async (t) => {
     const page = await tab(await profile(t), apps[origin], mode);
     const user = await logIn(page);
-    assert.equal(await login(page), user.login);
+    assert.equal(await loginOf(page), user.login);
   });
 
   test(`${mode} mode: fifty concurrent calls with an expired token refresh once`, async (t) => {
@@ -132,10 +100,10 @@ for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) 
     const [first, second] = [await tab(context, apps[origin], mode), await tab(context, apps[origin], mode)];
     const user = await logIn(first);
     if (mode === "memory") await second.evaluate((user) => auth.login(user), user);
-    await second.waitForFunction(() => auth.getSession().status === "authenticated");
+    await untilStatus(second, "authenticated");
     const answered = mode === "memory" ? second.waitForResponse(`${direct.url}/logout`) : null;
     await first.evaluate(() => auth.logout());
-    await untilAnonymous(second);
+    await untilStatus(second, "anonymous");
     if (answered) assert.equal((await answered).status(), 204);
     const code = await second.evaluate(() => auth.me().catch((error) => error.code));
     assert.equal(code, "token_missing");
@@ -149,7 +117,7 @@ for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) 
         const now = Date.now;
         Date.now = () => now() + skew;
       }, skew);
-      assert.equal(await login(page), user.login);
+      assert.equal(await loginOf(page), user.login);
     }
     assert.equal(page.refreshes.length, 0);
   });
@@ -174,7 +142,7 @@ for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) 
       });
     });
     await page.evaluate(() => expire());
-    assert.equal(await login(page), user.login);
+    assert.equal(await loginOf(page), user.login);
     assert.equal(attempts.length, 2);
     assert.ok(attempts[1] - attempts[0] >= 1000, "the wait was shorter than Retry-After");
   });
@@ -191,20 +159,15 @@ test("two tabs refresh at once 200 times without a logout", async (t) => {
   const first = await tab(context, apps.sameSite, "cookie");
   const second = await tab(context, apps.sameSite, "cookie");
   const user = await logIn(first);
-  await second.waitForFunction(() => auth.getSession().status === "authenticated");
+  await untilStatus(second, "authenticated");
   first.refreshes.length = second.refreshes.length = 0;
-  const expired = (page) =>
-    page.evaluate(async () => {
-      expire();
-      return (await auth.me()).login;
-    });
   for (let round = 0; round < 200; round += 1) {
-    assert.deepEqual(await Promise.all([expired(first), expired(second)]), [user.login, user.login]);
+    assert.deepEqual(await Promise.all([loginAfterRefresh(first), loginAfterRefresh(second)]), [user.login, user.login]);
   }
   const counts = [first.refreshes.length, second.refreshes.length];
   // More, if a round took so long that the last tab of the previous one repeated its refresh.
   assert.ok(counts.every((count) => count >= 200), `${counts}`);
-  assert.deepEqual([await status(first), await status(second)], ["authenticated", "authenticated"]);
+  assert.deepEqual([await statusOf(first), await statusOf(second)], ["authenticated", "authenticated"]);
 });
 
 test("scripts never see the refresh token of cookie mode", async (t) => {
@@ -213,11 +176,8 @@ test("scripts never see the refresh token of cookie mode", async (t) => {
   const bodies = [];
   page.on("response", async (response) => bodies.push([response.url(), response.text().catch(() => "")]));
   await logIn(page);
-  await page.evaluate(async () => {
-    expire();
-    await auth.me();
-  });
-  const [cookie, ...others] = await refreshCookies(context);
+  await loginAfterRefresh(page);
+  const [cookie, ...others] = await refreshCookies(context, direct.url);
   assert.equal(others.length, 0);
   assert.deepEqual([cookie.httpOnly, cookie.secure, cookie.sameSite, cookie.path], [true, true, "Strict", "/refresh"]);
   const texts = await Promise.all(bodies.map(async ([url, text]) => [new URL(url).pathname, await text]));
@@ -240,26 +200,13 @@ for (const [attacker, rejection] of [["foreign", 401], ["sibling", 403]]) {
       const context = await profile(t);
       const page = await tab(context, apps.sameSite, "cookie");
       const user = await logIn(page);
-      const before = await refreshCookies(context);
-      const evil = await context.newPage();
-      await evil.goto(apps[attacker] + EMPTY);
-      await evil.evaluate((url) => (globalThis.target = url), direct.url + path);
-      const fetched = evil.waitForResponse(direct.url + path);
-      await evil.evaluate(() => fetch(target, { method: "POST", mode: "no-cors", credentials: "include" }));
-      assert.equal((await fetched).status(), rejection);
-      const [posted] = await Promise.all([
-        evil.waitForResponse(direct.url + path),
-        evil.evaluate(() => {
-          const form = document.createElement("form");
-          Object.assign(form, { method: "post", action: target });
-          document.body.append(form);
-          form.submit();
-        }),
-      ]);
-      assert.ok(posted.status() >= 400 && posted.status() < 500, `${posted.status()}`);
-      assert.deepEqual(await refreshCookies(context), before);
-      await page.evaluate(() => expire());
-      assert.equal(await login(page), user.login);
+      const before = await refreshCookies(context, direct.url);
+      const { read, fetched, posted } = await attack(context, apps[attacker], direct.url + path);
+      assert.equal(read, "TypeError");
+      assert.equal(fetched, rejection);
+      assert.ok(posted >= 400 && posted < 500, `${posted}`);
+      assert.deepEqual(await refreshCookies(context, direct.url), before);
+      assert.equal(await loginAfterRefresh(page), user.login);
     });
   }
 }
@@ -325,12 +272,12 @@ test("a tab that missed another login in cookie mode does not act as that user",
   const context = await profile(t);
   const [first, second] = [await tab(context, apps.sameSite, "cookie"), await tab(context, apps.sameSite, "cookie")];
   await logIn(first);
-  await second.waitForFunction(() => auth.getSession().status === "authenticated");
+  await untilStatus(second, "authenticated");
   await first.evaluate(() => auth.close());
   const bob = await logIn(second);
   await first.evaluate(() => expire());
   assert.equal(await first.evaluate(() => auth.me().catch((error) => error.name)), "AbortError");
-  assert.equal(await login(first), bob.login);
+  assert.equal(await loginOf(first), bob.login);
 });
 
 test("the page of docs/browser.md logs in and keeps the login", async (t) => {
