@@ -154,6 +154,20 @@ function contrastOf(elements) {
   });
 }
 
+/** Returns the least room in pixels that the selects have beside the text of their selected options. */
+function roomOf(selects) {
+  return selects.evaluateAll((all) => {
+    const canvas = document.createElement("canvas").getContext("2d");
+    const rooms = all.map((select) => {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(select);
+      canvas.font = font;
+      const { width } = canvas.measureText(select.selectedOptions[0].label);
+      return select.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight) - Math.floor(width);
+    });
+    return Math.min(...rooms);
+  });
+}
+
 test("a new user registers, logs in and reads their account through Swagger UI", async (t) => {
   let pair;
 
@@ -273,6 +287,7 @@ test("a new user registers, logs in and reads their account through Swagger UI",
         all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText),
       );
       assert.deepEqual(cut, [], name);
+      assert.ok((await roomOf(users.locator(".response-controls select"))) >= 0, `${name}: selected examples`);
       const gaps = await users.locator("table.parameters tbody tr").evaluateAll((rows) =>
         rows.map((row) => {
           const type = document.createRange();
