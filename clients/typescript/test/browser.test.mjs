@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { chromiumOptions } from "../../../tests/browser/chromium.mjs";
@@ -76,6 +77,33 @@ const profile = (t) => openProfile(t, browser);
 /** Opens a tab on an empty page of the origin, with a client of the service that apps call directly. */
 const tab = (context, origin, refresh) => openTab(context, origin, { baseUrl: direct.url, refresh });
 
+/** Opens a tab of an app whose service issues access tokens for five seconds. */
+async function tabWithBriefTokens(t, origin, refresh) {
+  const port = await freePort();
+  const { protocol, hostname } = new URL(apps[origin]);
+  const service = await startService({
+    ...CHEAP,
+    AUTHAPI_CORS__ORIGINS: `${protocol}//${hostname}:${port}`,
+    AUTHAPI_TOKENS__ACCESS_TTL: "5s",
+  });
+  t.after(service.stop);
+  const config = { baseUrl: service.base.replace("127.0.0.1", "localhost"), refresh };
+  return { service, page: await openTab(await profile(t), await app(hostname, port, config), config) };
+}
+
+/** Returns the access token that the tab sends. */
+async function accessTokenOf(page) {
+  const sent = page.waitForRequest((request) => request.method() === "GET" && request.url().endsWith("/me"));
+  await loginOf(page);
+  return (await sent).headers().authorization;
+}
+
+/** Returns the code with which the service rejects the access token, if it does. */
+async function rejectionOf(token, service) {
+  const response = await fetch(`${service.base}/me`, { headers: { Authorization: token } });
+  return (await response.json()).code;
+}
+
 for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) {
   test(`${mode} mode: an app on another origin registers, logs in and reads the account`, async (t) => {
     const page = await tab(await profile(t), apps[origin], mode);
@@ -95,18 +123,37 @@ for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) 
     assert.equal(page.refreshes.length, 1);
   });
 
+  test(`${mode} mode: fifty concurrent calls with a token that the service rejects as expired refresh once`, async (t) => {
+    const { service, page } = await tabWithBriefTokens(t, origin, mode);
+    // The client's clock stands still, so only the service finds that the token has expired.
+    await page.evaluate(() => (performance.now = () => 0));
+    const user = await logIn(page);
+    const token = await accessTokenOf(page);
+    while ((await rejectionOf(token, service)) !== "token_expired") await pause(100);
+    const rejected = [];
+    page.on("response", (response) => {
+      if (response.status() === 401) rejected.push(new URL(response.url()).pathname);
+    });
+    const logins = await page.evaluate(() => Promise.all(Array.from({ length: 50 }, async () => (await auth.me()).login)));
+    assert.deepEqual(logins, Array(50).fill(user.login));
+    assert.equal(page.refreshes.length, 1);
+    assert.deepEqual(rejected, Array(50).fill("/me"));
+  });
+
   test(`${mode} mode: a logout in one tab ends the session of the other`, async (t) => {
     const context = await profile(t);
     const [first, second] = [await tab(context, apps[origin], mode), await tab(context, apps[origin], mode)];
     const user = await logIn(first);
     if (mode === "memory") await second.evaluate((user) => auth.login(user), user);
     await untilStatus(second, "authenticated");
+    const token = await accessTokenOf(second);
     const answered = mode === "memory" ? second.waitForResponse(`${direct.url}/logout`) : null;
     await first.evaluate(() => auth.logout());
     await untilStatus(second, "anonymous");
     if (answered) assert.equal((await answered).status(), 204);
     const code = await second.evaluate(() => auth.me().catch((error) => error.code));
     assert.equal(code, "token_missing");
+    assert.equal(await rejectionOf(token, direct), "token_revoked");
   });
 
   test(`${mode} mode: wrong wall clocks cause neither a refresh nor a logout`, async (t) => {
@@ -161,6 +208,12 @@ test("two tabs refresh at once 200 times without a logout", async (t) => {
   const user = await logIn(first);
   await untilStatus(second, "authenticated");
   first.refreshes.length = second.refreshes.length = 0;
+  // Sends the requests of both tabs at the same time.
+  const waiting = [];
+  await context.route(`${direct.url}/refresh`, async (route) => {
+    waiting.push(route);
+    if (waiting.length === 2) await Promise.all(waiting.splice(0).map((one) => one.continue()));
+  });
   for (let round = 0; round < 200; round += 1) {
     assert.deepEqual(await Promise.all([loginAfterRefresh(first), loginAfterRefresh(second)]), [user.login, user.login]);
   }
