@@ -112,9 +112,9 @@ async fn an_accepted_job_admits_its_ticket(hasher: &dyn PasswordHasher) {
     assert!(result.is_ok() && ticket.is_admitted());
 }
 
-/// Compares the fastest attempts, and makes more of them until they are close, because other work on
-/// the machine only ever delays an attempt. Missing work never comes close. The tolerance is wide:
-/// the case detects missing work, not slightly different parameters.
+/// Compares the fastest attempts, and makes more of them until they are close, because other work
+/// on the machine only ever delays an attempt. Missing work never comes close. The tolerance is
+/// wide: the case detects missing work, not slightly different parameters.
 async fn verifying_takes_as_long_without_a_hash(hasher: &dyn PasswordHasher) {
     const ATTEMPTS: usize = 1000;
     const TIMER: Duration = Duration::from_micros(100);
