@@ -51,6 +51,7 @@ use testkit::{
 use testservers::{FreshDatabase, postgres};
 
 mod filled;
+mod hot_updates;
 mod removed_entries;
 mod round_trips;
 

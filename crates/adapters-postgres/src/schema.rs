@@ -58,7 +58,6 @@ diesel::table! {
         revoke_reason -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         ip -> Nullable<Text>,
-        dead_at -> Timestamptz,
         number -> BigInt,
         network -> Nullable<Text>,
         rotated_by -> Nullable<Binary>,
@@ -66,6 +65,7 @@ diesel::table! {
         authenticated_at -> Nullable<Timestamptz>,
         burst_from -> Nullable<BigInt>,
         burst_since -> Nullable<Timestamptz>,
+        dead_on -> Date,
     }
 }
 

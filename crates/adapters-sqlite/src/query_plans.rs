@@ -29,6 +29,8 @@ use std::{
 };
 use testkit::fixtures::{at, canonical, origin, role_names, unique_uuid};
 
+mod rotations;
+
 #[derive(QueryableByName)]
 struct Step {
     #[diesel(sql_type = Text)]

@@ -66,6 +66,7 @@ diesel::table! {
         authenticated_at -> Nullable<BigInt>,
         burst_from -> Nullable<BigInt>,
         burst_since -> Nullable<BigInt>,
+        dead_on -> BigInt,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, SelectableHelper,
+    ExpressionMethods, QueryDsl, SelectableHelper, declare_sql_function,
     dsl::{auto_type, count_star},
     sql_query,
     sql_types::{BigInt, Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid},
@@ -190,8 +190,14 @@ pub async fn record_replay(
     Ok(())
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Runs
-/// two statements.
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the earliest; ignores NULL.
+    fn least(one: Timestamptz, other: Timestamptz, third: Nullable<Timestamptz>) -> Timestamptz;
+}
+
+/// Removes at most `limit` sessions that ended or expired before `before`, starting with the
+/// earliest day; returns how many. Runs two statements.
 ///
 /// The sessions are chosen and locked first, and then removed: replicas that clean up at once share
 /// the work and do not wait for each other, and a limit within a DELETE may be applied more than
@@ -201,9 +207,15 @@ pub async fn remove_dead(
     before: DateTime<Utc>,
     limit: u32,
 ) -> Result<u64, StorageError> {
+    let dead_at = least(
+        sessions::idle_expires_at,
+        sessions::expires_at,
+        sessions::revoked_at,
+    );
     let longest_dead: Vec<Uuid> = sessions::table
-        .filter(sessions::dead_at.lt(before))
-        .order(sessions::dead_at)
+        .filter(sessions::dead_on.le(before.date_naive()))
+        .filter(dead_at.lt(before))
+        .order(sessions::dead_on)
         .limit(limit.into())
         .select(sessions::id)
         .for_update()

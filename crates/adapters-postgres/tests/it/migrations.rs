@@ -29,9 +29,10 @@ const TWELFTH: &str = "2026-11-28-000012_session_networks";
 const THIRTEENTH: &str = "2026-11-28-000013_session_bursts";
 const FOURTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
 const FIFTEENTH: &str = "2026-11-28-000015_audit_pending";
-const ALL: [&str; 15] = [
+const SIXTEENTH: &str = "2026-11-28-000016_session_death_days";
+const ALL: [&str; 16] = [
     FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
-    FOURTEENTH, FIFTEENTH,
+    FOURTEENTH, FIFTEENTH, SIXTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
@@ -345,6 +346,8 @@ async fn pending_events_are_sealed_before_their_table_can_be_removed() {
     database.migrate_up().await.expect("migrating succeeds");
     let storage = storage_in(&database);
     register(&storage, &a_user("alice")).await;
+    let reverted = database.migrate_down().await.expect("reverting succeeds");
+    assert_eq!(reverted.as_deref(), Some(SIXTEENTH));
 
     assert!(database.migrate_down().await.is_err());
 

@@ -413,7 +413,7 @@ async fn a_cleanup_skips_sessions_that_another_replica_removes() {
     }
     let mut other = connect(&database).await;
     other
-        .batch_execute("BEGIN; SELECT * FROM sessions ORDER BY dead_at LIMIT 5 FOR UPDATE")
+        .batch_execute("BEGIN; SELECT * FROM sessions ORDER BY dead_on LIMIT 5 FOR UPDATE")
         .await
         .expect("the sessions can be locked");
     let much_later = at(0) + chrono::Duration::days(365);

@@ -13,8 +13,9 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
-    Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, declare_sql_function,
-    dsl::{case_when, exists},
+    QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    declare_sql_function,
+    dsl::{auto_type, case_when, exists},
     sql_types::{BigInt, Nullable},
     sqlite::Sqlite,
 };
@@ -49,52 +50,76 @@ extern "SQL" {
     fn least(one: BigInt, other: BigInt) -> BigInt;
     /// Returns the first that is not NULL.
     fn coalesce(one: Nullable<BigInt>, other: BigInt) -> BigInt;
-    /// Returns the greater of two numbers.
-    #[sql_name = "max"]
-    fn greatest(one: BigInt, other: BigInt) -> BigInt;
 }
 
 /// Rotates a session by one generation of its refresh token. The update is the compare-and-swap.
 /// The read after it, in the same transaction, returns what the update stored.
+///
+/// SQLite rewrites an index if an UPDATE sets one of its columns, even to the same value. Only a
+/// session opened under a clock that was ahead needs another creation time, so a separate statement
+/// stores it.
 pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
+    let is_rotated = advance(conn, rotation)? > 0
+        || (open_at_rotation(conn, rotation)? > 0 && advance(conn, rotation)? > 0);
+    if !is_rotated {
+        return Ok(Rotated::Lost);
+    }
+    Ok(find(conn, rotation.session, rotation.at)?.map_or(Rotated::Lost, Rotated::Done))
+}
+
+/// The session of `rotation`, if it may be rotated.
+#[auto_type]
+fn rotatable<'a>(rotation: &'a Rotation) -> _ {
+    let (id, at): (Id, Micros) = (Id(rotation.session.0), Micros(rotation.at));
+    let (generation, digest): (i64, &'a [u8]) = (rotation.from.0.into(), &rotation.secret_digest.0);
+    let (live, active): (live_at, &'static str) = (live_at(at), "active");
     let holder_is_active = exists(
         users::table
             .filter(users::id.eq(sessions::user_id))
-            .filter(users::status.eq("active")),
+            .filter(users::status.eq(active)),
     );
-    let current = sessions::table
-        .find(Id(rotation.session.0))
-        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
-        .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
-        .filter(live_at(Micros(rotation.at)))
-        .filter(holder_is_active);
-    // A session opened under a clock that was ahead counts as opened now.
-    let expires_at = || sessions::expires_at - greatest(sessions::created_at - Micros(rotation.at), 0);
+    sessions::table
+        .find(id)
+        .filter(sessions::generation.eq(generation))
+        .filter(sessions::secret_digest.eq(digest))
+        .filter(live)
+        .filter(holder_is_active)
+}
+
+/// Rotates a session that was not opened after the rotation; returns the number of sessions.
+fn advance(conn: &mut SqliteConnection, rotation: &Rotation) -> QueryResult<usize> {
+    let at = Micros(rotation.at);
     let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
     // The rotation belongs to the stored burst: `Burst::of_rotation`.
     let goes_on = || {
         let earliest = Micros(rotation.at - rotation.grace);
-        let began_before = sessions::burst_since.le(Micros(rotation.at));
+        let began_before = sessions::burst_since.le(at);
         began_before.and(sessions::burst_since.gt(earliest))
     };
-    let (from, since) = (sessions::generation.nullable(), Micros(rotation.at));
-    let rotated = diesel::update(current)
+    let from = sessions::generation.nullable();
+    diesel::update(rotatable(rotation).filter(sessions::created_at.le(at)))
         .set((
             sessions::generation.eq(i64::from(rotation.to.0)),
-            sessions::created_at.eq(least(sessions::created_at, Micros(rotation.at))),
-            sessions::last_used_at.eq(Micros(rotation.at)),
+            sessions::last_used_at.eq(at),
             sessions::rotated_by.eq(&rotation.origin.stored_for(rotation.to)[..]),
-            sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
-            sessions::expires_at.eq(expires_at()),
-            sessions::authenticated_at.eq(least(authenticated_at, Micros(rotation.at)).nullable()),
+            sessions::idle_expires_at.eq(least(sessions::expires_at, Micros(rotation.idle_until))),
+            sessions::authenticated_at.eq(least(authenticated_at, at).nullable()),
             sessions::burst_from.eq(case_when(goes_on(), sessions::burst_from).otherwise(from)),
-            sessions::burst_since.eq(case_when(goes_on(), sessions::burst_since).otherwise(since)),
+            sessions::burst_since.eq(case_when(goes_on(), sessions::burst_since).otherwise(at)),
         ))
-        .execute(conn)?;
-    if rotated == 0 {
-        return Ok(Rotated::Lost);
-    }
-    Ok(find(conn, rotation.session, rotation.at)?.map_or(Rotated::Lost, Rotated::Done))
+        .execute(conn)
+}
+
+/// Stores a session that was opened after the rotation, under a clock that was ahead, as opened at
+/// the rotation, with the same maximum lifetime; returns the number of sessions.
+fn open_at_rotation(conn: &mut SqliteConnection, rotation: &Rotation) -> QueryResult<usize> {
+    let at = Micros(rotation.at);
+    diesel::update(rotatable(rotation).filter(sessions::created_at.gt(at)))
+        .set((
+            sessions::created_at.eq(at),
+            sessions::expires_at.eq(sessions::expires_at - sessions::created_at + at),
+        ))
+        .execute(conn)
 }
 
 #[derive(Queryable, Selectable)]

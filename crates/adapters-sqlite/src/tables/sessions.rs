@@ -23,6 +23,9 @@ use domain::{
 };
 use std::error::Error as StdError;
 
+/// `dead_on` is `dead_at` divided by this, rounded towards zero.
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 /// Whether a session is live at `at`, regardless of its user.
 #[auto_type]
 pub fn live_at(at: Micros) -> _ {
@@ -174,16 +177,19 @@ pub fn list(
     parse_all(newest_first.load(conn))
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`, oldest first.
+/// Removes at most `limit` sessions that ended or expired before `before`, starting with the
+/// earliest day.
 pub fn remove_dead(
     conn: &mut SqliteConnection,
     before: DateTime<Utc>,
     limit: u32,
 ) -> Result<u64, StorageError> {
     let dead = diesel::alias!(sessions as dead);
+    let last_day = before.timestamp_micros() / MICROS_PER_DAY;
     let longest_dead = dead
+        .filter(dead.field(sessions::dead_on).le(last_day))
         .filter(dead.field(sessions::dead_at).lt(Micros(before)))
-        .order(dead.field(sessions::dead_at))
+        .order(dead.field(sessions::dead_on))
         .limit(limit.into())
         .select(dead.field(sessions::id));
     let removed = diesel::delete(sessions::table.filter(sessions::id.eq_any(longest_dead))).execute(conn)?;

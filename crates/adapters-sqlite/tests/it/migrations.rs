@@ -25,7 +25,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -41,6 +41,7 @@ const NAMES: [&str; 15] = [
     "2026-11-28-000013_session_bursts",
     "2026-11-28-000014_audit_checkpoints",
     "2026-11-28-000015_audit_pending",
+    "2026-11-28-000016_session_death_days",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -391,7 +392,7 @@ async fn events_of_the_previous_version_have_no_mac_and_keep_their_seals() {
     let before = rows().await;
     assert!(before.mac.is_some());
 
-    for name in [NAMES[14], NAMES[13]] {
+    for name in [NAMES[15], NAMES[14], NAMES[13]] {
         let reverted = database.migrate_down().await.expect("reverting succeeds");
         assert_eq!(reverted.as_deref(), Some(name));
     }

@@ -1,7 +1,7 @@
 //! The contract of [`SessionDirectory`](domain::ports::SessionDirectory).
 
 use super::prelude::*;
-use domain::session::SessionSummary;
+use domain::{ports::Rotated, session::SessionSummary};
 
 contract! {
     /// Defines a named test for each case of the contract of
@@ -15,6 +15,7 @@ contract! {
         a_listed_session_shows_its_origin,
         a_listed_session_shows_when_it_was_last_used,
         dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay,
+        a_session_is_removed_after_the_end_that_its_last_rotation_set,
         a_deleted_user_leaves_no_sessions,
 }
 
@@ -156,6 +157,33 @@ async fn dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay(storage: &
     }
     assert_eq!(Everything::of(core, &alice, &others).await, before);
     assert_eq!(count_found(core, &others).await, 4);
+}
+
+async fn a_session_is_removed_after_the_end_that_its_last_rotation_set(storage: &Storage) {
+    let core = &CoreStorage::of(storage);
+    let (alice, _) = logged_in(core, "alice").await;
+    let (day, tick) = (Duration::days(1), Duration::microseconds(1));
+    let session = idle_until(at(0) + day * 3, a_session(alice.id, at(2)));
+    let session = opened(core, &alice, session).await;
+    // Later on another day, later on the same day, and earlier: the setting was lowered.
+    for (generation, end) in [
+        (0, at(0) + day * 5),
+        (1, at(1) + day * 5),
+        (2, at(0) + day * 4),
+        (3, at(20)),
+    ] {
+        let rotation = Rotation {
+            idle_until: end,
+            ..rotation(&session, generation, at(10))
+        };
+        let rotated = storage.sessions.rotate(rotation).await;
+        assert!(matches!(rotated, Ok(Rotated::Done(_))), "{rotated:?}");
+        let removed = storage.session_directory.remove_dead(end, 9).await;
+        assert_eq!(removed.expect("storage is available"), 0, "{end}");
+    }
+    let removed = storage.session_directory.remove_dead(at(20) + tick, 9).await;
+    assert_eq!(removed.expect("storage is available"), 1);
+    assert_eq!(count_found(core, &[session.id]).await, 0);
 }
 
 async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
