@@ -5,7 +5,8 @@
 //! | `ports` | implementations of ports | `changes`, `snapshot_batches`, `tables`, `database` |
 //! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables` |
 //! | `sealing` | sealing of pending events | `changes`, `tables`, `database` |
-//! | `snapshot_batches` | reading snapshots for several callers | `tables`, `database` |
+//! | `snapshot_batches` | reading snapshots for several callers | `batches`, `tables`, `database` |
+//! | `batches` | combining requests that arrive at the same time | `database` |
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
 //!
@@ -14,6 +15,7 @@
 //! was committed before it began. So a transaction locks before it reads, by separate statements,
 //! in the order that `changes/load.rs` states.
 
+mod batches;
 mod changes;
 mod database;
 mod error;
