@@ -2,12 +2,23 @@ use crate::{
     place::{POOL_SIZE, Place},
     seed::numbered_session,
 };
+use adapters_crypto::{HmacSealer, SystemClock, keys::AuditKey};
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
+use domain::{
+    audit::Origin,
+    ports::{Clock, Sessions},
+    session::{Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
+};
 use std::{
     fs,
     process::{Command, Stdio},
+    sync::Arc,
 };
 use testservers::Postgres;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 /// The value of each parameter of the statement in pgbench's script, in the statement's order.
 ///
@@ -61,11 +72,11 @@ impl<'a> RotationLimit<'a> {
     /// Returns the number of rotations per second.
     ///
     /// Each client rotates its own session, numbered from `first` on, which MUST be in its first
-    /// generation. The service MUST have rotated a session on a connection that is still open,
-    /// because the statement is read from that connection.
-    pub fn per_second(&self, first: usize, seconds: u64) -> Result<f64> {
+    /// generation.
+    pub fn per_second(&self, runtime: &Runtime, first: usize, seconds: u64) -> Result<f64> {
         let script = self.place.folder().join("rotate.sql");
-        fs::write(&script, script_of(&self.statement()?)?)?;
+        let statement = runtime.block_on(self.statement())?;
+        fs::write(&script, script_of(&statement)?)?;
         let output = Command::new(self.postgres.program("pgbench"))
             .args(["--no-vacuum", "--protocol=prepared", "--jobs=2"])
             .args([format!("--client={POOL_SIZE}"), format!("--time={seconds}")])
@@ -89,9 +100,13 @@ impl<'a> RotationLimit<'a> {
         number("tps = ")
     }
 
-    /// Returns the statement as the service prepared it: the last statement on one of its
-    /// connections.
-    fn statement(&self) -> Result<String> {
+    /// Returns the statement as the service prepares it. Executes it for no session, and reads it
+    /// from that connection: those of the service may show the statement for several sessions.
+    async fn statement(&self) -> Result<String> {
+        let sealer = Arc::new(HmacSealer::new(&AuditKey::load(&self.place.keys())?));
+        let database = PostgresDatabase::connect(self.postgres.url(), PoolSettings::default()).await?;
+        let storage = PostgresStorage::new(&database, sealer);
+        storage.rotate(of_no_session()).await?;
         let query = "SELECT query FROM pg_stat_activity WHERE query LIKE 'UPDATE \"sessions\" SET \"generation\"%' LIMIT 1";
         let statement = self.place.psql(query)?;
         ensure!(
@@ -117,6 +132,20 @@ impl<'a> RotationLimit<'a> {
             "pgbench counted {counted} rotations, but the database contains {rotated}"
         );
         Ok(())
+    }
+}
+
+fn of_no_session() -> Rotation {
+    let now = SystemClock.now();
+    Rotation {
+        session: SessionId(Uuid::nil()),
+        secret_digest: SecretDigest([0; 32]),
+        from: Generation(0),
+        to: Generation(1),
+        at: now,
+        idle_until: now,
+        origin: OriginFingerprint::of(&Origin::default()),
+        grace: TimeDelta::zero(),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn measure(
             );
             rounds.entry(work).or_default().push(measured);
             // Measure the limit right after the work, so that both see the same conditions.
-            if let Some((limit, rate)) = measure_limit(&scene, work, round)? {
+            if let Some((limit, rate)) = measure_limit(runtime, &scene, work, round)? {
                 eprintln!(
                     "{}: round {}, {}: {rate:.0}/s",
                     mode.name(),
@@ -92,14 +92,14 @@ fn measure_work(scene: &Scene, work: Work, round: usize) -> Result<Round> {
 }
 
 /// Measures the limit of `work`.
-fn measure_limit(scene: &Scene, work: Work, round: usize) -> Result<Option<(Limit, f64)>> {
+fn measure_limit(runtime: &Runtime, scene: &Scene, work: Work, round: usize) -> Result<Option<(Limit, f64)>> {
     Ok(match work {
         Work::Me => Some((Limit::Hello, hello(scene, round)?)),
         Work::Login => {
             let span = Duration::from_secs(scene.extent.seconds);
             Some((Limit::Hashes, hashes_per_second(span)?))
         }
-        Work::Refresh => rotation(scene, round)?.map(|rate| (Limit::Rotation, rate)),
+        Work::Refresh => rotation(runtime, scene, round)?.map(|rate| (Limit::Rotation, rate)),
         Work::Register | Work::Logout | Work::Mixed => None,
     })
 }
@@ -120,9 +120,9 @@ fn hello(scene: &Scene, round: usize) -> Result<f64> {
     Ok(report.rate())
 }
 
-fn rotation(scene: &Scene, round: usize) -> Result<Option<f64>> {
+fn rotation(runtime: &Runtime, scene: &Scene, round: usize) -> Result<Option<f64>> {
     let limit = RotationLimit::new(&scene.place);
-    let rate = limit.map(|it| it.per_second(first_to_rotate(round), scene.extent.seconds));
+    let rate = limit.map(|it| it.per_second(runtime, first_to_rotate(round), scene.extent.seconds));
     rate.transpose()
 }
 
