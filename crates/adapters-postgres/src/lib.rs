@@ -2,10 +2,11 @@
 //!
 //! | module | contains | uses |
 //! |---|---|---|
-//! | `ports` | implementations of ports | `changes`, `snapshot_batches`, `tables`, `database` |
+//! | `ports` | implementations of ports | `changes`, the batches, `tables`, `database` |
 //! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables` |
 //! | `sealing` | sealing of pending events | `changes`, `tables`, `database` |
 //! | `snapshot_batches` | reading snapshots for several callers | `batches`, `tables`, `database` |
+//! | `rotation_batches` | rotating sessions for several callers | `batches`, `tables`, `database` |
 //! | `batches` | combining requests that arrive at the same time | `database` |
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
@@ -25,6 +26,7 @@ mod ports;
 mod prepared;
 #[cfg(test)]
 mod query_plans;
+mod rotation_batches;
 mod schema;
 mod sealing;
 mod snapshot_batches;
@@ -36,6 +38,7 @@ pub use migrations::MigrationStatus;
 pub use tables::audit_pending::{Look, OldestPending};
 
 use domain::ports::AuditSealer;
+use rotation_batches::RotationBatches;
 use sealing::BatchSize;
 use snapshot_batches::SnapshotBatches;
 use std::sync::Arc;
@@ -43,8 +46,8 @@ use tokio::sync::Notify;
 
 /// Implements every storage port over one database.
 ///
-/// Session snapshots are read for several callers at once. Their callers wait on a tokio runtime
-/// whose timers MUST be enabled.
+/// Session snapshots are read, and sessions rotated, for several callers at once. These wait on a
+/// tokio runtime whose timers MUST be enabled.
 pub struct PostgresStorage {
     database: PostgresDatabase,
     sealer: Arc<dyn AuditSealer>,
@@ -53,6 +56,7 @@ pub struct PostgresStorage {
     seals: bool,
     batch_size: BatchSize,
     snapshot_batches: SnapshotBatches,
+    rotation_batches: RotationBatches,
 }
 
 impl PostgresStorage {
@@ -67,6 +71,7 @@ impl PostgresStorage {
             seals: true,
             batch_size: BatchSize::default(),
             snapshot_batches: SnapshotBatches::start(database),
+            rotation_batches: RotationBatches::start(database),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     tables::{
         audit, audit_pages,
         audit_pending::{self, Look},
+        batched_rotation::rotate_several,
         login_facts, roles, rotation, sessions, snapshots,
         unsealed::Unsealed,
         user_roles, users,
@@ -214,6 +215,11 @@ async fn statements_of_every_request_use_an_index() {
         rotation::rotate(conn, &rotation()).await.map(drop)
     })
     .await;
+    assert_indexed("rotate several", async |conn| {
+        let several = [rotation(), rotation()];
+        rotate_several(conn, &several).await.map(drop)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -331,6 +337,9 @@ async fn statements_of_every_request_are_prepared_once() {
         rotation::rotate(&mut conn, &rotation())
             .await
             .expect("the session can be read");
+        let several = vec![rotation(); round];
+        let rotated = rotate_several(&mut conn, &several);
+        rotated.await.expect("the sessions can be read");
         let login = canonical("alice");
         login_facts::find(&mut conn, &login, places())
             .await
@@ -338,14 +347,16 @@ async fn statements_of_every_request_are_prepared_once() {
     }
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let statements: Vec<String> = statements.into_iter().collect();
-    assert_eq!(statements.len(), 15, "one statement for each call");
+    assert_eq!(statements.len(), 18, "one statement for each call");
     let distinct = statements.into_iter().collect();
     assert_eq!(prepared_on(&mut conn).await, distinct);
 }
 
 /// The server keeps the generic plan after five executions, for any number of sessions.
-#[tokio::test]
-async fn snapshots_keep_their_generic_plan() {
+async fn assert_keeps_generic_plan(
+    statement: &str,
+    execute: impl AsyncFn(&mut AsyncPgConnection, usize) -> Result<(), StorageError>,
+) {
     #[derive(Debug, PartialEq, QueryableByName)]
     struct Executed {
         #[diesel(sql_type = BigInt)]
@@ -360,17 +371,51 @@ async fn snapshots_keep_their_generic_plan() {
     for count in [1, 3, 64] {
         let (mut conn, _database) = connect().await;
         for _ in 0..8 {
-            let several = vec![session(); count];
-            let found = snapshots::find_several(&mut conn, &several);
-            found.await.expect("the row can be read");
+            let done = execute(&mut conn, count).await;
+            done.expect("the statement succeeds");
         }
-        let query = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
+        let query = format!("SELECT * FROM pg_prepared_statements WHERE statement LIKE '{statement}'");
         let executed: Executed = sql_query(query)
             .get_result(&mut conn)
             .await
             .expect("one statement is prepared");
         assert_eq!(executed, kept, "{count}");
     }
+}
+
+#[tokio::test]
+async fn snapshots_keep_their_generic_plan() {
+    assert_keeps_generic_plan("SELECT found.%", async |conn, count| {
+        let several = vec![session(); count];
+        snapshots::find_several(conn, &several).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn batches_of_rotations_keep_their_generic_plan() {
+    assert_keeps_generic_plan("_    WITH locked AS %", async |conn, count| {
+        let several = vec![rotation(); count];
+        rotate_several(conn, &several).await.map(drop)
+    })
+    .await;
+}
+
+/// A connection keeps the plan until the server has counted the rows of the table.
+#[tokio::test]
+async fn a_batch_of_rotations_uses_the_index_of_a_table_that_was_empty_when_it_was_planned() {
+    let (mut conn, _database) = connect().await;
+    let statements = record(&mut conn, statement);
+    let rotated = rotate_several(&mut conn, &[rotation(), rotation()]).await;
+    rotated.expect("the statement succeeds");
+    conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
+    conn.batch_execute("SET plan_cache_mode = force_generic_plan")
+        .await
+        .expect("the setting can be changed");
+    let sql = statements.into_iter().next().expect("one statement is executed");
+    let plan = explain(&mut conn, 0, &sql).await;
+    let by_index = plan.matches("Index Scan using sessions_pkey on sessions").count();
+    assert_eq!(by_index, 2, "to lock and to update: {plan}");
 }
 
 #[tokio::test]

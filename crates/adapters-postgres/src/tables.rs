@@ -6,6 +6,7 @@ pub mod audit_checkpoints;
 pub mod audit_keys;
 pub mod audit_pages;
 pub mod audit_pending;
+pub mod batched_rotation;
 pub mod clock;
 pub mod login_facts;
 mod permissions;

@@ -12,11 +12,11 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension,
-    QueryDsl, Queryable, Selectable, SelectableHelper, declare_sql_function,
+    QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper, declare_sql_function,
     dsl::{auto_type, case_when, exists, sql},
     infix_operator,
     pg::Pg,
-    sql_types::{Interval, Nullable, Timestamptz},
+    sql_types::{Array, BigInt, Bool, Interval, Nullable, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -99,19 +99,19 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
 }
 
 /// A session that was just rotated, with its holder, who is active.
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
-struct RotatedRow {
+pub struct RotatedRow {
     #[diesel(embed)]
     session: SessionRow,
-    #[diesel(select_expression = statement_timestamp())]
+    #[diesel(select_expression = statement_timestamp(), sql_type = Timestamptz)]
     now: DateTime<Utc>,
     user_id: Uuid,
-    #[diesel(select_expression = epoch_of_holder())]
+    #[diesel(select_expression = epoch_of_holder(), sql_type = Nullable<BigInt>)]
     epoch: Option<i64>,
-    #[diesel(select_expression = must_change_of_holder())]
+    #[diesel(select_expression = must_change_of_holder(), sql_type = Nullable<Bool>)]
     must_change_password: Option<bool>,
-    #[diesel(select_expression = roles_of_holder())]
+    #[diesel(select_expression = roles_of_holder(), sql_type = Nullable<Array<Text>>)]
     roles: Option<Vec<String>>,
 }
 

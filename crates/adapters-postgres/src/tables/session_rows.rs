@@ -10,8 +10,8 @@ use crate::{
 };
 use chrono::{DateTime, Duration, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, declare_sql_function, dsl::auto_type,
-    pg::Pg,
+    BoolExpressionMethods, ExpressionMethods, Queryable, QueryableByName, Selectable, declare_sql_function,
+    dsl::auto_type, pg::Pg,
 };
 use domain::{
     changes::OwnedSession,
@@ -57,7 +57,7 @@ fn parse_generation(number: i64) -> Result<Generation, StorageError> {
 }
 
 /// The lifetime of a session.
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct LifetimeRow {
     created_at: DateTime<Utc>,
@@ -108,7 +108,7 @@ impl TryFrom<OwnedSessionRow> for OwnedSession {
 }
 
 /// A session's own row.
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct SessionRow {
     id: Uuid,
@@ -154,7 +154,7 @@ impl SessionRow {
 }
 
 /// The burst of a session's last rotation; its columns are both NULL if there is none.
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct BurstRow {
     burst_from: Option<i64>,

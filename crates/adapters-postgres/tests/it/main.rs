@@ -9,6 +9,7 @@ mod migrations;
 mod opening;
 mod replays;
 mod rolling_upgrade;
+mod rotations;
 mod sealing;
 mod sharing;
 mod snapshots;

@@ -23,6 +23,8 @@ contract! {
         a_session_rotates_until_it_ends_or_expires,
         the_session_of_a_disabled_user_does_not_rotate,
         one_of_many_concurrent_rotations_happens,
+        one_of_the_concurrent_rotations_of_each_session_happens,
+        each_of_many_concurrent_rotations_has_its_own_result,
         a_rotation_that_races_an_end_leaves_the_session_ended,
 }
 
@@ -276,6 +278,89 @@ async fn one_of_many_concurrent_rotations_happens(storage: &CoreStorage) {
         assert_eq!(count(&results, |it| *it == Rotated::Lost), 49);
         let done = Rotated::Done(stored);
         assert_eq!(count(&results, |it| *it == done), 1, "{done:?} in {results:?}");
+    }
+}
+
+async fn one_of_the_concurrent_rotations_of_each_session_happens(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let mut sessions = Vec::new();
+    for _ in 0..10 {
+        sessions.push(opened(storage, &alice, a_session(alice.id, at(1))).await);
+    }
+    for generation in 0..3 {
+        let five_each = sessions.iter().cycle().take(50);
+        let results = race(five_each.map(|session| {
+            let (storage, rotation) = (storage.clone(), rotation(session, generation, at(10)));
+            async move { (rotation.session, rotate(&storage, rotation).await) }
+        }))
+        .await;
+        for session in &sessions {
+            let done = Rotated::Done(found(storage, session.id).await);
+            let of_session =
+                |it: &(SessionId, Rotated), wanted: &Rotated| it.0 == session.id && it.1 == *wanted;
+            assert_eq!(count(&results, |it| of_session(it, &done)), 1, "{results:?}");
+            assert_eq!(
+                count(&results, |it| of_session(it, &Rotated::Lost)),
+                4,
+                "{results:?}"
+            );
+        }
+    }
+}
+
+/// Returns rotations at second 10, each of another session, and whether they happen.
+async fn rotations_of_a_crowd(storage: &CoreStorage) -> Vec<(Rotation, bool)> {
+    let (alice, fresh) = logged_in(storage, "alice").await;
+    let (bob, of_disabled) = logged_in(storage, "bob").await;
+    changed(storage, set_status(bob.id, UserStatus::Disabled), 2).await;
+    let new = || a_session(alice.id, at(2));
+    let open = async |session| opened(storage, &alice, session).await;
+    let (bursting, stale, ended) = (open(new()).await, open(new()).await, open(new()).await);
+    assert_rotates(storage, in_long_window(&bursting, 0, 5)).await;
+    assert_rotates(storage, in_long_window(&stale, 0, 5)).await;
+    logged_out(storage, &ended, 6).await;
+    let short = open(valid_until(at(500), new())).await;
+    let ahead = open(a_session(alice.id, at(400 * 24 * 3600 + 7))).await;
+    let idle = open(idle_until(at(10), new())).await;
+    let expired = open(valid_until(at(10), new())).await;
+    let at_ten = |session: &NewSession| rotation(session, 0, at(10));
+    let guessed = Rotation {
+        secret_digest: SecretDigest([0; 32]),
+        ..at_ten(&open(new()).await)
+    };
+    let lost = [at_ten(&stale), at_ten(&ended), at_ten(&idle), at_ten(&expired)];
+    let lost = lost
+        .into_iter()
+        .chain([at_ten(&new()), guessed, at_ten(&of_disabled)]);
+    let happen = [at_ten(&fresh), at_ten(&short), at_ten(&ahead)];
+    let happen = happen.into_iter().chain([in_long_window(&bursting, 1, 10)]);
+    let lost = lost.map(|rotation| (rotation, false));
+    happen.map(|rotation| (rotation, true)).chain(lost).collect()
+}
+
+async fn each_of_many_concurrent_rotations_has_its_own_result(storage: &CoreStorage) {
+    let mut crowd = Vec::new();
+    for (rotation, happens) in rotations_of_a_crowd(storage).await {
+        let before = find_session(storage, rotation.session).await;
+        crowd.push((rotation, happens, before));
+    }
+
+    let results = race(crowd.into_iter().map(|(rotation, happens, before)| {
+        let storage = storage.clone();
+        async move { (rotation, happens, before, rotate(&storage, rotation).await) }
+    }))
+    .await;
+
+    for (rotation, happens, before, result) in results {
+        let rotated = match result {
+            Rotated::Done(session) => Some(without_ages(session)),
+            Rotated::Lost => None,
+        };
+        let expected = before.clone().filter(|_| happens);
+        let expected = expected.map(|session| session.rotated(&rotation));
+        assert_eq!(rotated, expected, "{rotation:?}");
+        let stored = find_session(storage, rotation.session).await;
+        assert_eq!(stored, expected.or(before), "{rotation:?}");
     }
 }
 
