@@ -1,7 +1,8 @@
 //! Executes the commands of `domain::changes`: each function is called within a transaction.
 //!
 //! The transactions that write are immediate, and a single connection writes: no facts can change
-//! between loading and applying, so nothing is locked.
+//! between loading and applying, so nothing is locked. A function may be called again in another
+//! transaction if the first one fails, so it keeps no state.
 
 mod apply;
 pub mod catalogue;

@@ -4,6 +4,8 @@ mod connections;
 mod lock;
 mod metered_pool;
 mod opening;
+mod pool_metrics;
+mod writer;
 
 pub use lock::ServerLock;
 pub use opening::OpenError;
@@ -13,7 +15,7 @@ use crate::{
     migrations::{self, MigrationStatus},
     tables::{audit_keys, replica_leases},
 };
-use connections::{BUSY_TIMEOUT, PRAGMAS, pool, transaction, wait_at_most};
+use connections::{BUSY_TIMEOUT, PRAGMAS, pool, wait_at_most};
 use diesel::{Connection, SqliteConnection};
 use domain::{audit::KeyTrace, ports::PortError};
 use metered_pool::MeteredPool;
@@ -21,14 +23,12 @@ use opening::{prepare, url_of};
 use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
+use writer::{Commit, Limits, Writer};
 
-/// The number of connections that write. SQLite allows one writer at a time. With a single
-/// connection, writers queue here in order, instead of sleeping and retrying in SQLite.
-const WRITERS: usize = 1;
 /// The number of connections that read. Few are enough, because reading some rows by key takes
 /// microseconds.
 const READERS: usize = 4;
-/// How long to wait for a connection.
+/// How long to wait for a connection, or for the writer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Makes a connection reject writes.
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
@@ -37,7 +37,9 @@ const READ_ONLY: &str = "PRAGMA query_only = ON;";
 #[derive(Clone)]
 pub struct SqliteDatabase {
     path: Arc<Path>,
-    writer: MeteredPool,
+    /// SQLite allows one writer at a time. With a single one, changes queue here in order, instead
+    /// of sleeping and retrying in SQLite.
+    writer: Arc<Writer>,
     readers: MeteredPool,
     /// The lock of a server. All clones hold it: no other server starts while a part of the process
     /// can use the database, or answer from memory under a lease in it.
@@ -49,7 +51,7 @@ impl SqliteDatabase {
     /// user alone. Does not change the schema: see [`SqliteDatabase::migrate_up`].
     ///
     /// MUST be called inside a tokio runtime that lives as long as the database is used: its
-    /// threads do the work.
+    /// threads read.
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be read and written, is not an authapi database or is newer
@@ -65,12 +67,12 @@ impl SqliteDatabase {
             .spawn_blocking(move || prepare(&file, &checked))
             .await
             .map_err(|error| failed(error.into()))??;
-        let writer = pool(&url, WRITERS, PRAGMAS.to_owned()).map_err(|error| failed(error.into()))?;
         let readers = pool(&url, READERS, format!("{PRAGMAS} {READ_ONLY}"));
         let readers = readers.map_err(|error| failed(error.into()))?;
+        let writer = Writer::start(url, Limits::STANDARD).map_err(|error| failed(error.into()))?;
         Ok(Self {
             path: path.into(),
-            writer: MeteredPool::new("writer", writer),
+            writer: Arc::new(writer),
             readers: MeteredPool::new("readers", readers),
             _lock: None,
         })
@@ -125,30 +127,42 @@ impl SqliteDatabase {
         Ok(run(&self.readers, |conn| conn.transaction(work)).await?)
     }
 
-    /// Does `work` as one transaction: all of it is committed or, if it fails, none.
+    /// Does `work` as one transaction: all of it is committed or, if it fails, none. Other work may
+    /// share the commit, but neither its failure nor the order of its changes; see
+    /// [`Writer::write`] for what `work` MUST comply with.
     pub(crate) async fn write<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
     {
-        Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
+        Ok(self.writer.write(Commit::InGroup, work).await?)
+    }
+
+    /// Does `work`, which may take long, like [`write`](Self::write), but with a commit of its own,
+    /// so that no other work waits for its end to be committed.
+    pub(crate) async fn write_alone<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        Ok(self.writer.write(Commit::Alone, work).await?)
     }
 
     /// Applies every migration that is missing, all of them or none. Returns their names, oldest
     /// first.
     pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
-        self.write(migrations::up).await
+        self.write_alone(migrations::up).await
     }
 
     /// Reverts the newest applied migration, with all data that it holds. Returns its name; `None`
     /// if no migration is applied.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
-        self.write(migrations::down).await
+        self.write_alone(migrations::down).await
     }
 
     /// Returns every migration that this program knows, oldest first.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
-        self.write(migrations::status).await
+        self.write_alone(migrations::status).await
     }
 
     /// Returns which audit key the database was used with. The schema MUST be up to date.
@@ -195,7 +209,7 @@ fn disk_at(_: &Path) -> io::Result<Disk> {
     })
 }
 
-/// Does `work` on a thread for blocking work, without interruption.
+/// Does `work` on a connection of `pool` and a thread for blocking work, without interruption.
 ///
 /// The task finishes the work and returns the connection to its pool even if the caller stops
 /// waiting. diesel-async would block the caller's thread for that, and panic on a runtime with one
@@ -245,7 +259,10 @@ mod tests {
     };
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
     use request_scope::RequestScope;
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, mpsc::channel},
+    };
     use testkit::{
         ToySealer,
         fixtures::{a_user, at, context},
@@ -253,7 +270,7 @@ mod tests {
 
     async fn limit_pages(database: &SqliteDatabase, pages: u32) {
         let pragma = format!("PRAGMA max_page_count = {pages}");
-        let limited = run(&database.writer, move |conn| Ok(conn.batch_execute(&pragma)?)).await;
+        let limited = database.write(move |conn| Ok(conn.batch_execute(&pragma)?)).await;
         limited.expect("the limit can be set");
     }
 
@@ -338,27 +355,36 @@ mod tests {
             .expect("the database can be opened");
         drop(recording);
 
-        let lent = database
-            .writer
-            .get(ACQUIRE_TIMEOUT)
-            .await
-            .expect("a connection is free");
-        let refused = database.write(|_| Ok(())).await;
-        assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
-        let busy = [
-            ("authapi_db_pool_in_use", "1"),
-            ("authapi_db_pool_size", "1"),
-            ("authapi_db_pool_timeouts_total", "1"),
-            ("authapi_db_pool_wait_seconds", "2"),
-        ];
-        let busy = busy.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(measured(&snapshots, "writer"), BTreeMap::from(busy));
+        let (running, has_started) = channel();
+        let (release, released) = channel::<()>();
+        let holding = database.write(move |_| {
+            running.send(()).expect("the test waits");
+            released.recv().expect_err("nothing is sent");
+            Ok(())
+        });
+        let work = async {
+            has_started.recv().expect("the operation starts");
+            let refused = database.write(|_| Ok(())).await;
+            assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
+            let busy = [
+                ("authapi_db_commits_total", "0"),
+                ("authapi_db_pool_in_use", "1"),
+                ("authapi_db_pool_size", "1"),
+                ("authapi_db_pool_timeouts_total", "1"),
+                ("authapi_db_pool_wait_seconds", "2"),
+            ];
+            let busy = busy.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(measured(&snapshots, "writer"), BTreeMap::from(busy));
+            drop(release);
+        };
+        let (held, ()) = tokio::join!(holding, work);
+        held.expect("an operation that has started is completed");
 
-        drop(lent);
-        database.write(|_| Ok(())).await.expect("a connection is free");
+        database.write(|_| Ok(())).await.expect("the writer is free");
         database.read(|_| Ok(())).await.expect("a connection is free");
-        // The first call of `measured` has reset the gauges.
-        assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
+        let idle = measured(&snapshots, "writer");
+        assert_eq!(idle["authapi_db_pool_in_use"], "0");
+        assert_eq!(idle["authapi_db_commits_total"], "2");
     }
 
     #[derive(QueryableByName)]

@@ -1,8 +1,8 @@
 //! Storage in an embedded SQLite file: the default, with nothing to install.
 //!
-//! One connection writes and a few read ([`SqliteDatabase`]). Each port method is one statement or
-//! one transaction, executed on a thread for blocking work, so that nothing is left half-done if
-//! the caller stops waiting for the answer.
+//! One connection writes and a few read ([`SqliteDatabase`]). Each port method reads or is one
+//! change, executed on a thread for blocking work or by the thread that writes, so that nothing is
+//! left half-done if the caller stops waiting for the answer. Concurrent changes share a commit.
 //!
 //! Three layers: `ports` implements the traits of the core, `changes` loads what a command reads
 //! and applies what it decided, and `tables` holds the rows and the queries.

@@ -58,6 +58,14 @@ pub fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
     Ok(conn)
 }
 
+/// Opens a connection as [`connect`] does, for a caller that reports errors of storage.
+pub fn open(url: &str, pragmas: &str) -> Result<SqliteConnection, StorageError> {
+    connect(url, pragmas).map_err(|error| match error {
+        ConnectionError::CouldntSetupConfiguration(error) => error.into(),
+        other => StorageError::Statement(other.into()),
+    })
+}
+
 /// Sets how long a statement waits for another process that writes.
 pub fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResult<()> {
     conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))

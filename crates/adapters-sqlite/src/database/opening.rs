@@ -1,8 +1,8 @@
 //! Preparing a database file for use, and the reasons why it cannot be used.
 
-use super::connections::{PRAGMAS, connect, transaction};
+use super::connections::{PRAGMAS, open, transaction};
 use crate::{error::StorageError, migrations};
-use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
+use diesel::{connection::SimpleConnection, result::Error as DieselError};
 use std::{
     error::Error as StdError,
     fs::{DirBuilder, File, OpenOptions},
@@ -69,10 +69,7 @@ pub fn prepare(path: &Path, url: &str) -> Result<(), OpenError> {
 /// Returns the first version in the database that this program does not know. Takes the write lock,
 /// so that everything a server needs is checked.
 fn check(url: &str) -> Result<Option<String>, StorageError> {
-    let mut conn = connect(url, PRAGMAS).map_err(|error| match error {
-        ConnectionError::CouldntSetupConfiguration(error) => error.into(),
-        other => StorageError::Statement(other.into()),
-    })?;
+    let mut conn = open(url, PRAGMAS)?;
     conn.batch_execute(USE_WAL)?;
     transaction(&mut conn, migrations::unknown_version)
 }

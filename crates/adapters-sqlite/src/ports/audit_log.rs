@@ -44,7 +44,7 @@ impl AuditLog for SqliteStorage {
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
         let events = EventWriter::new(context, &self.sealer);
         self.database
-            .write(move |conn| trim(conn, command, &events))
+            .write_alone(move |conn| trim(conn, command, &events))
             .await
     }
 }

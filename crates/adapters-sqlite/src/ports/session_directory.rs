@@ -17,7 +17,7 @@ impl SessionDirectory for SqliteStorage {
 
     async fn remove_dead(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, PortError> {
         self.database
-            .write(move |conn| sessions::remove_dead(conn, before, limit))
+            .write_alone(move |conn| sessions::remove_dead(conn, before, limit))
             .await
     }
 }

@@ -36,7 +36,7 @@ impl UserDirectory for SqliteStorage {
     ) -> Result<Vec<Result<User, Refusal>>, PortError> {
         let events = EventWriter::new(context, &self.sealer);
         self.database
-            .write(move |conn| import(conn, &users, &events))
+            .write_alone(move |conn| import(conn, &users, &events))
             .await
     }
 }

@@ -1,5 +1,6 @@
 //! The storage contract on a real file, and tests specific to SQLite.
 
+mod crowd;
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod importing;

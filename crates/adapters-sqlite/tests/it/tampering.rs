@@ -23,7 +23,7 @@ use testkit::{
 };
 
 /// Returns the ends of the chain, or where it is broken.
-async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
+pub async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
     let ports = Fakes::default().administration_ports_over(storage.clone());
     let verify = Administration::new(ports, Fakes::administration_rules()).verify_audit;
     let request = VerifyAuditRequest::default();
