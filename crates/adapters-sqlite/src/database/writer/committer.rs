@@ -43,7 +43,7 @@ impl Committer {
         let operation = &mut one.operation;
         let done = self
             .connection
-            .transaction(one.deadline, |conn| operation.run(conn));
+            .transaction(one.commit, one.deadline, |conn| operation.run(conn));
         one.operation.answer(done);
     }
 
@@ -53,7 +53,7 @@ impl Committer {
     fn group(&mut self, mut first: Started) {
         let mut others = Vec::new();
         let (queue, limits) = (&mut self.queue, self.limits);
-        let committed = self.connection.transaction(first.deadline, |conn| {
+        let committed = self.connection.transaction(first.commit, first.deadline, |conn| {
             let began = Instant::now();
             // It needs no savepoint: if it fails, there is nothing else to keep.
             first.operation.run(conn)?;

@@ -1,8 +1,8 @@
 use super::{
-    super::pool_metrics::PoolMetrics,
     Commit,
     operation::{Operation, Slot},
 };
+use crate::database::pool_metrics::PoolMetrics;
 use metrics::Histogram;
 use std::{sync::mpsc::Receiver, time::Instant};
 

@@ -413,3 +413,24 @@ async fn dropping_the_writer_waits_for_what_runs_and_closes_the_file() {
     let things = value(&mut open(&url), "SELECT count(*) AS value FROM things");
     assert_eq!(things.expect("the value can be read"), 1);
 }
+
+#[tokio::test]
+async fn copies_of_pages_are_kept_in_memory_only_for_operations_of_bounded_size() {
+    const IN_FILES: i64 = 1;
+    const IN_MEMORY: i64 = 2;
+    let database = Database::with(UNHURRIED).await;
+    for (commit, expected) in [
+        (Commit::InGroup, IN_MEMORY),
+        (Commit::Alone, IN_FILES),
+        (Commit::InGroup, IN_MEMORY),
+    ] {
+        let copies = database.writer.write(commit, |conn| {
+            value(conn, "SELECT temp_store AS value FROM pragma_temp_store")
+        });
+        assert_eq!(
+            copies.await.expect("the setting can be read"),
+            expected,
+            "{commit:?}"
+        );
+    }
+}
