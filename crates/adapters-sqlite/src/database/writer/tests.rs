@@ -277,6 +277,24 @@ async fn a_commit_that_fails_fails_only_the_operation_that_caused_it() {
 }
 
 #[tokio::test]
+async fn an_error_that_was_due_to_an_undone_change_is_not_reported() {
+    let database = Database::with(UNHURRIED).await;
+    let held = hold(&database.writer).await;
+    let writer = &database.writer;
+    let orphan = "INSERT INTO things VALUES ('name', 'nothing')";
+    let one = queued(writer.write(Commit::InGroup, insert("one"))).await;
+    let orphan = queued(writer.write(Commit::InGroup, execute(orphan))).await;
+    let named = queued(writer.write(Commit::InGroup, insert("name"))).await;
+
+    drop(held);
+
+    one.await.expect("it fails for no other");
+    orphan.await.expect_err("the owner does not exist");
+    named.await.expect("no thing has the name any more");
+    assert_eq!(database.value("SELECT count(*) AS value FROM things"), 2);
+}
+
+#[tokio::test]
 async fn a_connection_in_an_unknown_state_is_replaced() {
     let database = Database::with(UNHURRIED).await;
     let held = hold(&database.writer).await;
