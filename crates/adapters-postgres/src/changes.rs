@@ -19,7 +19,7 @@ pub use trim::trim;
 use crate::error::StorageError;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
-use domain::changes::{Applied, Command, Refusal};
+use domain::changes::{Applied, Command, DirectChange, Refusal};
 
 /// Executes `command`. The inner error is its refusal, after which the caller MUST roll back the
 /// transaction.
@@ -34,6 +34,16 @@ pub async fn execute(
         Ok(change) => apply::apply(conn, change, &facts, events).await,
         Err(refusal) => Ok(Err(refusal)),
     }
+}
+
+/// Makes `change` in one statement if its expectation holds. Returns `None` if it wrote nothing.
+pub async fn execute_directly(
+    conn: &mut AsyncPgConnection,
+    change: &DirectChange,
+    events: &EventWriter,
+) -> Result<Option<Applied>, StorageError> {
+    let is_made = events.write_with(conn, change).await?;
+    Ok(is_made.then(|| change.applied()))
 }
 
 /// Returns what [`execute`] would return. Takes the same locks and writes nothing.

@@ -1,7 +1,7 @@
 //! Query plans: every statement finds its rows by an index and stays prepared.
 
 use crate::{
-    changes::{ChainLock, EventWriter, SealRequest, catalogue, execute, seal, trim},
+    changes::{ChainLock, EventWriter, SealRequest, catalogue, execute, execute_directly, seal, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
     tables::{
@@ -24,10 +24,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use domain::{
     audit::{AuditContext, AuditNumber, Origin},
     changes::{
-        Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession, EndSessions,
-        OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
+        AccountState, Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
+        EndSessions, KnownAccount, OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
     },
     ports::{AuditSealer, PlaceQuery},
+    revision::Revision,
     role::RoleName,
     session::{EndReason, Generation, NewSession, OriginFingerprint, Rotation, SecretDigest, SessionId},
     throttle::Network,
@@ -251,6 +252,21 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
         sessions::live_of(conn, user(), at(0)).await.map(drop)
     })
     .await;
+    assert_indexed("log out directly", async |conn| {
+        let ending = EndSession {
+            session: session(),
+            user: user(),
+            reason: EndReason::LoggedOut,
+        };
+        run_directly(conn, &ending).await.map(drop)
+    })
+    .await;
+    assert_indexed("log in directly", async |conn| {
+        run_directly(conn, &opening_known(&a_session(user(), at(0))))
+            .await
+            .map(drop)
+    })
+    .await;
     assert_indexed("record a replay", async |conn| {
         sessions::record_replay(conn, session(), Generation(1)).await
     })
@@ -454,10 +470,34 @@ async fn run_on_catalogue(
     Ok(())
 }
 
+/// Makes the direct change of `command`, if the rows are as it expects.
+async fn run_directly(
+    conn: &mut AsyncPgConnection,
+    command: &dyn Command,
+) -> Result<Option<Applied>, StorageError> {
+    let change = command.direct(at(0)).expect("one statement can make the change");
+    execute_directly(conn, &change, &events(context(at(0)))).await
+}
+
+/// Returns the command that opens `session` of a user who has not changed since they registered.
+fn opening_known(session: &NewSession) -> OpenSession {
+    let state = AccountState {
+        status: UserStatus::Active,
+        epoch: Epoch::FIRST,
+        one_time_password: None,
+    };
+    let revision = Revision::FIRST;
+    OpenSession {
+        known: Some(KnownAccount { state, revision }),
+        ..opening(session, 100)
+    }
+}
+
 fn opening(session: &NewSession, max_sessions: u32) -> OpenSession {
     OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions,
     }
 }
@@ -504,6 +544,16 @@ fn sealing(lock: ChainLock) -> SealRequest {
 }
 
 async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<(), StorageError> {
+    let direct = a_session(user.id, at(0));
+    let opened = run_directly(conn, &opening_known(&direct)).await?;
+    assert!(opened.is_some(), "the user has not changed");
+    let ending = EndSession {
+        session: direct.id,
+        user: user.id,
+        reason: EndReason::LoggedOut,
+    };
+    let ended = run_directly(conn, &ending).await?;
+    assert!(ended.is_some(), "the session is live");
     run(conn, &opening(&a_session(user.id, at(0)), 100)).await?;
     let without_origin = NewSession {
         user_agent: None,

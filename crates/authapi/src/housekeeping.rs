@@ -216,6 +216,7 @@ mod tests {
         let open = OpenSession {
             session,
             epoch: Epoch::FIRST,
+            known: None,
             max_sessions: 1,
         };
         let context = fixtures::context(fixtures::at(0));
@@ -251,6 +252,7 @@ mod tests {
                 let open = OpenSession {
                     session: fixtures::a_session(id, at),
                     epoch: Epoch::FIRST,
+                    known: None,
                     max_sessions: u32::MAX,
                 };
                 let opened = storage

@@ -13,6 +13,7 @@ mod change;
 mod change_password;
 mod delete_role;
 mod delete_user;
+mod direct;
 mod end_session;
 mod end_sessions;
 mod facts;
@@ -37,6 +38,7 @@ pub use change::{Applied, Change, EndSessionsOf, UserChange};
 pub use change_password::ChangePassword;
 pub use delete_role::DeleteRole;
 pub use delete_user::DeleteUser;
+pub use direct::{DirectChange, DirectWrite, KnownAccount};
 pub use end_session::EndSession;
 pub use end_sessions::EndSessions;
 pub use facts::{AccountState, Facts, LiveSession, OwnedSession, Reads};
@@ -67,6 +69,12 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
     /// written.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
+
+    /// Returns the change that [`decide`](Self::decide) returns if the rows are as the command
+    /// expects, for commands whose expectation one statement can check.
+    fn direct(&self, _at: DateTime<Utc>) -> Option<DirectChange> {
+        None
+    }
 
     /// Returns the scope to invalidate when a refusal means that another request has already made
     /// this change: that request may still be waiting for replicas to acknowledge it.
@@ -139,6 +147,7 @@ mod tests {
         OpenSession {
             session: new_session(),
             epoch: EPOCH,
+            known: None,
             max_sessions,
         }
     }

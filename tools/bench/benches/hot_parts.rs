@@ -163,6 +163,7 @@ fn snapshots(c: &mut Criterion) {
         let open = Arc::new(OpenSession {
             session,
             epoch: user.epoch,
+            known: None,
             max_sessions: 9,
         });
         let opened = storage.accounts.execute(open, context(now)).await;

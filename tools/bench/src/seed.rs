@@ -141,6 +141,7 @@ impl Seed {
         let open = OpenSession {
             session,
             epoch: user.epoch,
+            known: None,
             max_sessions: u32::MAX,
         };
         self.accounts.execute(Arc::new(open), context).await?;

@@ -3,7 +3,7 @@
 use super::events::EventWriter;
 use crate::{
     error::StorageError,
-    tables::{sessions, user_roles, users},
+    tables::{session_insert, sessions, user_roles, users},
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
@@ -68,7 +68,7 @@ async fn write_sessions(
             UserChange::LoggedIn(user) | UserChange::LoggedInOnce(user) => Some(*user),
             _ => None,
         };
-        sessions::insert(conn, session, logged_in, change.at).await?;
+        session_insert::insert(conn, session, logged_in, change.at).await?;
     }
     if let Some((session, generation)) = change.record_replay {
         sessions::record_replay(conn, session, generation).await?;

@@ -2,12 +2,13 @@
 
 use crate::{
     error::StorageError,
-    tables::{audit, audit_pending},
+    tables::{audit, audit_pending, recorded},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::{
     audit::{AuditContext, AuditEvent, AuditRow, ChainEnd, PendingEvent, SealedRow},
+    changes::DirectChange,
     ports::AuditSealer,
 };
 use std::sync::Arc;
@@ -45,13 +46,31 @@ impl EventWriter {
         if events.is_empty() {
             return Ok(());
         }
-        let pending: Vec<PendingEvent> = events
-            .iter()
-            .map(|event| PendingEvent::new(event, &self.context, &*self.sealer))
-            .collect();
+        let pending: Vec<_> = events.iter().map(|event| self.pending(event)).collect();
         audit_pending::insert(conn, &pending).await?;
         self.written.notify_one();
         Ok(())
+    }
+
+    /// Makes `change` together with its event, in one statement. Returns whether it did: if not, it
+    /// wrote nothing.
+    pub async fn write_with(
+        &self,
+        conn: &mut AsyncPgConnection,
+        change: &DirectChange,
+    ) -> Result<bool, StorageError> {
+        let Some(event) = change.event() else {
+            return Ok(false);
+        };
+        let written = recorded::write(conn, change, &self.pending(&event)).await?;
+        if written.is_some() {
+            self.written.notify_one();
+        }
+        Ok(written.is_some())
+    }
+
+    fn pending(&self, event: &AuditEvent) -> PendingEvent {
+        PendingEvent::new(event, &self.context, &*self.sealer)
     }
 
     /// Seals `event` and appends it after `head`, the end of the chain. The transaction MUST have

@@ -16,6 +16,12 @@
 //!    of that user, so only one transaction at a time does.
 //! 6. The canonical logins of new users. An import inserts them in ascending order.
 //!
+//! A [direct change](domain::changes::DirectChange) is one statement that takes the lock 1 or 5 of
+//! the only row that it changes, and waits for nothing afterwards: the session that it stores
+//! belongs to the user whose row it holds. So it cannot be part of a deadlock. If the row is not as
+//! expected after the wait for its lock, the statement ends, which frees the lock, and the command
+//! is executed in the general way.
+//!
 //! Only transactions that seal or trim the audit log lock the row of `audit_chain`, and they lock
 //! nothing before it. No change waits for it.
 //!

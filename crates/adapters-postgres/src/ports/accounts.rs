@@ -6,7 +6,7 @@ use crate::{
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
-    changes::{Applied, ChangeError, Command},
+    changes::{Applied, ChangeError, Command, DirectChange},
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{Accounts, LoginFacts, PlaceQuery, PortError},
@@ -60,6 +60,11 @@ impl Accounts for PostgresStorage {
         command: Arc<dyn Command>,
         context: AuditContext,
     ) -> Result<Applied, ChangeError> {
+        if let Some(change) = command.direct(context.at)
+            && let Some(applied) = self.execute_directly(change, &context).await?
+        {
+            return Ok(applied);
+        }
         let input = (command, EventWriter::new(context, &self.sealer, &self.written));
         self.database
             .write_unless_refused(input, |conn, (command, events)| {
@@ -76,6 +81,22 @@ impl Accounts for PostgresStorage {
         self.database
             .dry_run((command, context.at), |conn, (command, at)| {
                 Box::pin(changes::dry_run(conn, &**command, *at))
+            })
+            .await
+    }
+}
+
+impl PostgresStorage {
+    /// Makes `change` in one round trip. Returns `None` if the rows are not as it expects.
+    async fn execute_directly(
+        &self,
+        change: DirectChange,
+        context: &AuditContext,
+    ) -> Result<Option<Applied>, PortError> {
+        let events = EventWriter::new(context.clone(), &self.sealer, &self.written);
+        self.database
+            .write_at_once((change, events), |conn, (change, events)| {
+                Box::pin(changes::execute_directly(conn, change, events))
             })
             .await
     }

@@ -1,8 +1,9 @@
-//! Counts the statements of each change, without BEGIN and COMMIT. Each statement is one round
-//! trip.
+//! Counts the statements of each change. Each statement is one round trip. Those of commands are
+//! counted without BEGIN and COMMIT, and as executed in the general way, unless a test says so.
 
-use super::{connect, events, identity, opening, record, sealing, statement};
+use super::{connect, events, identity, opening, places, record, sealing, statement};
 use crate::{
+    PoolSettings, PostgresDatabase, PostgresStorage,
     changes::{ChainLock, catalogue, execute, import, seal, trim},
     tables::rotation,
 };
@@ -12,22 +13,24 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, Reauthenticate, RecordReplay, RegisterUser, RevokeSessions, SetStatus,
-        TrimAuditLog, WriteRole,
+        EndSessions, ImportUsers, KnownAccount, OpenSession, Reauthenticate, RecordReplay, RegisterUser,
+        RevokeSessions, SetStatus, TrimAuditLog, WriteRole,
     },
-    ports::Rotated,
+    ports::{Accounts, Rotated},
     role::RoleName,
     session::{EndReason, Generation, NewSession, OriginFingerprint, OriginLikeness, Rotation},
     token::TokenIdentity,
     user::{ImportedUser, NewUser, UserId, UserStatus},
 };
+use std::sync::{Arc, mpsc::Receiver};
 use testkit::{
     ToySealer,
     fixtures::{
-        a_reset, a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
+        a_reset, a_role, a_session, a_user, account, an_admin, at, canonical, context, origin, role_change,
+        role_names,
     },
 };
-use testservers::FreshDatabase;
+use testservers::{FreshDatabase, postgres};
 
 /// A database with two administrators: `root`, who has a session, and `another`.
 struct Counted {
@@ -165,6 +168,91 @@ async fn registering_and_logging_in_take_few_statements() {
         session: a_session(user, at(0)),
     };
     assert_eq!(counted.count(&password).await, 8, "change the password");
+}
+
+/// Storage over one connection, which counts all statements, also BEGIN and COMMIT.
+struct CountedStorage {
+    storage: PostgresStorage,
+    statements: Receiver<String>,
+    _database: FreshDatabase,
+}
+
+impl CountedStorage {
+    async fn new() -> Self {
+        let fresh = postgres().fresh_database();
+        let settings = PoolSettings {
+            max_size: 1,
+            ..PoolSettings::default()
+        };
+        let database = PostgresDatabase::connect(fresh.url(), settings).await;
+        let database = database.expect("the database can be opened");
+        database.migrate_up().await.expect("migrating succeeds");
+        let statements = database
+            .read((), |conn, ()| {
+                Box::pin(async move { Ok(record(conn, statement)) })
+            })
+            .await;
+        Self {
+            storage: PostgresStorage::new(&database, Arc::new(ToySealer)),
+            statements: statements.expect("a connection is free"),
+            _database: fresh,
+        }
+    }
+
+    /// Returns the number of statements since the last call.
+    fn count(&self) -> usize {
+        self.statements.try_iter().count()
+    }
+
+    /// Executes `command`; returns whether it was allowed.
+    async fn execute(&self, command: impl Command + 'static) -> bool {
+        let done = self.storage.execute(Arc::new(command), context(at(1)));
+        done.await.is_ok()
+    }
+
+    /// Logs `alice` in as the use case does, except for the password.
+    async fn log_in(&self, max_sessions: u32) -> NewSession {
+        let found = self.storage.find_for_login(&canonical("alice"), places());
+        let found = found.await.expect("the database answers");
+        let user = found.expect("the user is stored").credentials.user;
+        let session = a_session(user.id, at(0));
+        let opening = OpenSession {
+            known: Some(KnownAccount::from(&user)),
+            max_sessions,
+            ..opening(&session, max_sessions)
+        };
+        assert!(self.execute(opening).await, "the user may log in");
+        session
+    }
+
+    async fn log_out(&self, session: &NewSession) -> bool {
+        let ending = EndSession {
+            session: session.id,
+            user: session.user,
+            reason: EndReason::LoggedOut,
+        };
+        self.execute(ending).await
+    }
+}
+
+#[tokio::test]
+async fn logging_in_takes_two_round_trips_and_logging_out_takes_one() {
+    let counted = CountedStorage::new().await;
+    assert!(counted.execute(RegisterUser(a_user("alice"))).await);
+    assert_eq!(counted.count(), 5 + 2, "BEGIN and COMMIT are counted");
+
+    let session = counted.log_in(100).await;
+    assert_eq!(counted.count(), 2, "log in");
+    assert!(counted.log_out(&session).await);
+    assert_eq!(counted.count(), 1, "log out");
+
+    // The direct change does not apply, and the command is executed in the general way.
+    assert!(!counted.log_out(&session).await);
+    assert_eq!(counted.count(), 1 + 3, "log out again: BEGIN, lock, ROLLBACK");
+    counted.log_in(1).await;
+    assert_eq!(counted.count(), 2, "log in again");
+    counted.log_in(1).await;
+    assert_eq!(counted.count(), 2 + 7, "make room");
 }
 
 #[tokio::test]

@@ -41,6 +41,13 @@ pub fn live_at(at: DateTime<Utc>) -> _ {
         .and(sessions::expires_at.gt(at))
 }
 
+/// What ends a session at `at`.
+#[auto_type]
+pub fn ended(reason: EndReason, at: DateTime<Utc>) -> _ {
+    let reason: &'static str = reason.as_str();
+    (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
+}
+
 fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
     StorageError::row("sessions", source)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     rows::{parse_all, parse_optional},
-    session_rows::{OwnedSessionRow, StoredSessionRow, SummaryRow, live_at},
+    session_rows::{OwnedSessionRow, StoredSessionRow, SummaryRow, ended, live_at},
 };
 use crate::{
     error::StorageError,
@@ -13,13 +13,11 @@ use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, SelectableHelper, declare_sql_function,
     dsl::{auto_type, count_star},
-    sql_query,
-    sql_types::{BigInt, Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
     changes::{LiveSession, OwnedSession},
-    session::{EndReason, Generation, NewSession, SessionId, SessionSummary, StoredSession},
+    session::{EndReason, Generation, SessionId, SessionSummary, StoredSession},
     user::UserId,
 };
 use uuid::Uuid;
@@ -37,8 +35,9 @@ pub async fn find(
     parse_optional(session.first(conn).await)
 }
 
+/// The sessions of `user` that are live at `at`.
 #[auto_type]
-fn live_sessions(user: UserId, at: DateTime<Utc>) -> _ {
+pub fn live_sessions(user: UserId, at: DateTime<Utc>) -> _ {
     let (user, live): (Uuid, live_at) = (user.0, live_at(at));
     sessions::table.filter(sessions::user_id.eq(user)).filter(live)
 }
@@ -98,37 +97,6 @@ pub async fn lock_shared(conn: &mut AsyncPgConnection, id: SessionId) -> Result<
     Ok(!found.is_empty())
 }
 
-const INSERT: &str = "
-    WITH logged_in AS (UPDATE users SET last_login_at = $1, revision = revision + 1 WHERE id = $2)
-    INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, authenticated_at,
-        idle_expires_at, expires_at, user_agent, ip, network)
-    VALUES ($3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $11, $12)";
-
-/// Stores a session, which the database numbers, and records a login of `logged_in`, whose row is
-/// locked: its time `at`, and the next revision.
-pub async fn insert(
-    conn: &mut AsyncPgConnection,
-    session: &NewSession,
-    logged_in: Option<UserId>,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let statement = sql_query(INSERT)
-        .bind::<Timestamptz, _>(at)
-        .bind::<Nullable<SqlUuid>, _>(logged_in.map(|user| user.0))
-        .bind::<SqlUuid, _>(session.id.0)
-        .bind::<SqlUuid, _>(session.user.0)
-        .bind::<BigInt, _>(i64::from(Generation::FIRST.0))
-        .bind::<Binary, _>(&session.secret_digest.0[..])
-        .bind::<Timestamptz, _>(session.created_at)
-        .bind::<Timestamptz, _>(session.idle_expires_at)
-        .bind::<Timestamptz, _>(session.expires_at)
-        .bind::<Nullable<Text>, _>(session.user_agent.as_deref())
-        .bind::<Nullable<Text>, _>(session.address.map(|address| address.to_string()))
-        .bind::<Nullable<Text>, _>(session.network().map(|network| network.to_string()));
-    Prepared(statement).execute(conn).await?;
-    Ok(())
-}
-
 /// Stores that the password of the session's user was checked at `at`. The transaction has locked
 /// the user and the session.
 pub async fn reauthenticate(
@@ -142,12 +110,6 @@ pub async fn reauthenticate(
         .execute(conn)
         .await?;
     Ok(())
-}
-
-#[auto_type]
-fn ended(reason: EndReason, at: DateTime<Utc>) -> _ {
-    let reason: &'static str = reason.as_str();
-    (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
 }
 
 /// Ends the live sessions of `user`, whose row is locked; returns how many there were.

@@ -12,8 +12,8 @@ use domain::{
     authority::Denied,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
-        EndSession, EndSessions, ImportUsers, OpenSession, Refusal, RegisterUser, RevokeSessions, SetStatus,
-        TrimAuditLog, WriteRole,
+        EndSession, EndSessions, ImportUsers, KnownAccount, OpenSession, Refusal, RegisterUser,
+        RevokeSessions, SetStatus, TrimAuditLog, WriteRole,
     },
     ports::PortError,
     role::{Permission, RoleName},
@@ -242,11 +242,12 @@ async fn call_randomly(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, un
 
 async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> Result<(), PortError> {
     let found = storage.accounts.find(by.id).await?;
-    let epoch = found.map_or(Epoch::FIRST, |user| user.epoch);
+    let epoch = found.as_ref().map_or(Epoch::FIRST, |user| user.epoch);
     let session = a_session(by.id, at(0));
     let opening = OpenSession {
         session: session.clone(),
         epoch,
+        known: found.as_ref().map(KnownAccount::from),
         max_sessions: 5,
     };
     answered(execute(storage, opening, context(at(0))).await)?;

@@ -129,6 +129,7 @@ fn opening(session: &NewSession) -> OpenSession {
     OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions: 100,
     }
 }

@@ -249,6 +249,7 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
     let open = OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions: 9,
     };
     let opened = storage.accounts.execute(Arc::new(open), context(at(0))).await;

@@ -29,6 +29,7 @@ async fn opened() -> (Storage, NewSession, TempDir) {
     let opening = OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions: 9,
     };
     let opened = storage.accounts.execute(Arc::new(opening), context(at(0)));

@@ -22,6 +22,7 @@ async fn a_server_sees_changes_of_the_command_line_immediately() {
     let command = OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions: 100,
     };
     let opened = server.accounts.execute(Arc::new(command), context(at(0))).await;

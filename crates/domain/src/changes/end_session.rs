@@ -1,4 +1,4 @@
-use super::{Change, Command, EndSessionsOf, Facts, Reads, Refusal};
+use super::{Change, Command, DirectChange, DirectWrite, EndSessionsOf, Facts, Reads, Refusal};
 use crate::{
     audit::{AuditAction, AuditEvent},
     invalidation::InvalidationScope,
@@ -28,11 +28,18 @@ impl Command for EndSession {
             .session
             .filter(|session| session.user == self.user && session.lifetime.at(at) == Liveness::Live)
             .ok_or(Refusal::SessionEnded)?;
-        let event = AuditEvent::on(self.action(), self.user).in_session(self.session);
-        Ok(Change::nothing(at)
-            .ending(EndSessionsOf::Sessions(vec![self.session]), self.reason)
-            .invalidating(InvalidationScope::Session(self.session))
-            .recording(event))
+        Ok(self.change(at))
+    }
+
+    fn direct(&self, at: DateTime<Utc>) -> Option<DirectChange> {
+        Some(DirectChange {
+            write: DirectWrite::EndSession {
+                session: self.session,
+                user: self.user,
+                reason: self.reason,
+            },
+            change: self.change(at),
+        })
     }
 
     fn already_done(&self) -> Option<InvalidationScope> {
@@ -41,6 +48,15 @@ impl Command for EndSession {
 }
 
 impl EndSession {
+    /// Returns the change for a session that is live and the user's.
+    fn change(&self, at: DateTime<Utc>) -> Change {
+        let event = AuditEvent::on(self.action(), self.user).in_session(self.session);
+        Change::nothing(at)
+            .ending(EndSessionsOf::Sessions(vec![self.session]), self.reason)
+            .invalidating(InvalidationScope::Session(self.session))
+            .recording(event)
+    }
+
     fn action(&self) -> AuditAction {
         match self.reason {
             EndReason::RefreshTokenReused => AuditAction::RefreshTokenReused,
@@ -108,6 +124,25 @@ mod tests {
                 invalidates: Some(InvalidationScope::Session(SESSION)),
             };
             assert_eq!(effects(&change), expected);
+        }
+    }
+
+    #[test]
+    fn the_direct_change_is_the_one_decided_for_a_live_session() {
+        for reason in [EndReason::LoggedOut, EndReason::RefreshTokenReused] {
+            let command = end(reason);
+            let direct = command.direct(now()).expect("one statement can make the change");
+
+            let decided = command.decide(&facts(USER, stored_session().lifetime), now());
+            assert_eq!(Ok(&direct.change), decided.as_ref());
+            let expected = DirectWrite::EndSession {
+                session: SESSION,
+                user: USER,
+                reason,
+            };
+            assert_eq!(direct.write, expected);
+            assert_eq!(direct.applied().sessions_ended, 1);
+            assert_eq!(direct.event(), direct.change.event(1));
         }
     }
 

@@ -1,4 +1,7 @@
-use super::{AccountState, Change, Command, EndSessionsOf, Facts, Reads, Refusal, UserChange};
+use super::{
+    AccountState, Change, Command, DirectChange, DirectWrite, EndSessionsOf, Facts, KnownAccount, Reads,
+    Refusal, UserChange,
+};
 use crate::{
     audit::{AuditAction, AuditEvent},
     invalidation::InvalidationScope,
@@ -15,6 +18,9 @@ pub struct OpenSession {
     pub session: NewSession,
     /// The epoch at which the user was read.
     pub epoch: Epoch,
+    /// The account as it was read with the epoch, for a [direct change](DirectChange); `None` if
+    /// only the epoch is known.
+    pub known: Option<KnownAccount>,
     /// The maximum number of live sessions of the user, including this one.
     pub max_sessions: u32,
 }
@@ -51,6 +57,26 @@ impl Command for OpenSession {
             change
                 .ending(EndSessionsOf::Sessions(surplus), EndReason::MadeRoom)
                 .invalidating(InvalidationScope::User(user))
+        })
+    }
+
+    /// Returns the change for an account that is as it was read and has room for the session. A
+    /// one-time password is left to the general way, because its use has to be stored as well.
+    fn direct(&self, at: DateTime<Utc>) -> Option<DirectChange> {
+        let known = self.known?;
+        let facts = Facts {
+            account: Some(known.state),
+            ..Facts::default()
+        };
+        let change = self.decide(&facts, at).ok()?;
+        let is_plain = change.user == UserChange::LoggedIn(self.session.user);
+        is_plain.then(|| DirectChange {
+            write: DirectWrite::OpenSession {
+                session: self.session.clone(),
+                revision: known.revision,
+                max_sessions: self.max_sessions,
+            },
+            change,
         })
     }
 
@@ -97,6 +123,7 @@ mod tests {
         OpenSession {
             session: new_session(),
             epoch: EPOCH,
+            known: Some((&user()).into()),
             max_sessions,
         }
     }
@@ -263,6 +290,53 @@ mod tests {
             let refused = open(2).decide(&facts_with(password), now());
             assert_eq!(refused, Err(Refusal::UserChanged), "{password:?}");
         }
+    }
+
+    #[test]
+    fn the_direct_change_is_the_one_decided_for_an_account_as_it_was_read() {
+        for max_sessions in [1, 2, u32::MAX] {
+            let command = open(max_sessions);
+            let direct = command.direct(now()).expect("one statement can make the change");
+
+            let decided = command.decide(&facts(&[]), now());
+            assert_eq!(Ok(&direct.change), decided.as_ref());
+            let expected = DirectWrite::OpenSession {
+                session: new_session(),
+                revision: user().revision,
+                max_sessions,
+            };
+            assert_eq!(direct.write, expected);
+            assert_eq!(direct.applied().sessions_ended, 0);
+        }
+    }
+
+    #[test]
+    fn what_one_statement_cannot_decide_is_left_to_the_facts() {
+        let opening = |user: &User| OpenSession {
+            known: Some(user.into()),
+            ..open(2)
+        };
+        let once = OneTimePassword::until(now() + Duration::seconds(1));
+        let with_one_time_password = User {
+            one_time_password: Some(once),
+            ..user()
+        };
+        let disabled = User {
+            status: UserStatus::Disabled,
+            ..user()
+        };
+        let of_another_epoch = User {
+            epoch: Epoch(EPOCH.0 + 1),
+            ..user()
+        };
+        for user in [with_one_time_password, disabled, of_another_epoch] {
+            assert_eq!(opening(&user).direct(now()), None, "{user:?}");
+        }
+        let unknown = OpenSession {
+            known: None,
+            ..open(2)
+        };
+        assert_eq!(unknown.direct(now()), None);
     }
 
     #[test]

@@ -71,7 +71,9 @@ pub trait Accounts: Send + Sync {
 
     /// Executes `command` in one transaction: loads and locks what it
     /// [reads](crate::changes::Reads), calls its decision with `context.at`, and applies the change
-    /// together with its audit event.
+    /// together with its audit event. It may make the command's
+    /// [direct change](crate::changes::DirectChange) instead, if the expectation of that change
+    /// holds.
     ///
     /// It MUST apply all of the change or, after any error, none of it. Commands that read the same
     /// user, session or role MUST be serialised. Of concurrent commands that may remove an

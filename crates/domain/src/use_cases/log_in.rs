@@ -207,6 +207,7 @@ impl LogIn {
         let open = OpenSession {
             session,
             epoch: user.epoch,
+            known: Some(user.into()),
             max_sessions: self.rules.max_per_user,
         };
         match self.accounts.execute(Arc::new(open), context).await {

@@ -138,6 +138,7 @@ impl World {
         let open = Arc::new(OpenSession {
             session,
             epoch: user.epoch,
+            known: None,
             max_sessions: 100,
         });
         accounts

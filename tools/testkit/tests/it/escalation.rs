@@ -65,6 +65,7 @@ impl World {
             let open = OpenSession {
                 session: session.clone(),
                 epoch: user.epoch,
+                known: None,
                 max_sessions: 9,
             };
             let opened = self.storage.accounts.execute(Arc::new(open), context(at(1)));

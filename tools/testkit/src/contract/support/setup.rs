@@ -51,6 +51,7 @@ pub(in crate::contract) fn opening(session: NewSession, user: &User, max_session
     Arc::new(OpenSession {
         session,
         epoch: user.epoch,
+        known: Some(user.into()),
         max_sessions,
     })
 }
