@@ -3,11 +3,13 @@
 //! | module | contains | uses |
 //! |---|---|---|
 //! | `ports` | implementations of ports | `changes`, the batches, `tables`, `database` |
-//! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables` |
-//! | `sealing` | sealing of pending events | `changes`, `tables`, `database` |
+//! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables`, `written` |
+//! | `sealing` | sealing of pending events | `changes`, `tables`, `written`, `database` |
+//! | `missing` | a search for written events that are neither pending nor sealed | `tables`, `written`, `database` |
 //! | `snapshot_batches` | reading snapshots for several callers | `batches`, `tables`, `database` |
 //! | `rotation_batches` | rotating sessions for several callers | `batches`, `tables`, `database` |
 //! | `batches` | combining requests that arrive at the same time | `database` |
+//! | `written` | the events that this process has written | |
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
 //!
@@ -22,6 +24,7 @@ mod database;
 mod error;
 mod migration_lock;
 mod migrations;
+mod missing;
 mod ports;
 mod prepared;
 #[cfg(test)]
@@ -31,18 +34,21 @@ mod schema;
 mod sealing;
 mod snapshot_batches;
 mod tables;
+mod written;
 
 pub use changes::SealedEvents;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use migrations::MigrationStatus;
 pub use tables::audit_pending::{Look, OldestPending};
+pub use written::WrittenEvent;
 
-use domain::ports::AuditSealer;
+use changes::EventWriter;
+use domain::{audit::AuditContext, ports::AuditSealer};
 use rotation_batches::RotationBatches;
 use sealing::BatchSize;
 use snapshot_batches::SnapshotBatches;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use written::WrittenEvents;
 
 /// Implements every storage port over one database.
 ///
@@ -51,8 +57,7 @@ use tokio::sync::Notify;
 pub struct PostgresStorage {
     database: PostgresDatabase,
     sealer: Arc<dyn AuditSealer>,
-    /// Notified of each event that this process writes.
-    written: Arc<Notify>,
+    written: Arc<WrittenEvents>,
     seals: bool,
     batch_size: BatchSize,
     snapshot_batches: SnapshotBatches,
@@ -80,5 +85,10 @@ impl PostgresStorage {
     #[must_use]
     pub fn without_sealing(self) -> Self {
         Self { seals: false, ..self }
+    }
+
+    /// Creates the writer of a transaction's events, which are recorded with `context`.
+    fn events(&self, context: AuditContext) -> EventWriter {
+        EventWriter::new(context, &self.sealer, &self.written)
     }
 }

@@ -297,6 +297,14 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
         audit_pending::take(conn, &Unsealed::all(), 10).await.map(drop)
     })
     .await;
+    assert_indexed("MACs of pending events", async |conn| {
+        audit_pending::macs(conn, &[1, 2]).await.map(drop)
+    })
+    .await;
+    assert_indexed("events at some times", async |conn| {
+        audit_pages::rows_at(conn, vec![at(0), at(1)]).await.map(drop)
+    })
+    .await;
     assert_indexed("rows of the audit log", async |conn| {
         audit_pages::rows(conn, AuditNumber(7), 10).await.map(drop)
     })

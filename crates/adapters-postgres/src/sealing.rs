@@ -42,7 +42,7 @@ impl PostgresStorage {
     /// Waits until this process has written an event since the last call. The event may not be
     /// committed yet.
     pub async fn event_written(&self) {
-        self.written.notified().await;
+        self.written.notify.notified().await;
     }
 
     /// Returns the pending event with the lowest number, if there is one.
@@ -93,6 +93,9 @@ impl PostgresStorage {
             })
             .await;
         self.batch_size.adapt(&sealed);
+        if let Ok(sealed) = &sealed {
+            self.written.forget(sealed.macs.iter().copied());
+        }
         for number in sealed.iter().flat_map(|sealed| &sealed.forged) {
             tracing::error!(
                 event = number.0,

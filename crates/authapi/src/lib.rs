@@ -20,6 +20,7 @@ mod listener;
 mod metered_audit_log;
 mod metered_throttle;
 mod metrics;
+mod missing_events;
 mod open_files;
 mod openapi_3_0;
 mod operator;

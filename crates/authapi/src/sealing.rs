@@ -1,6 +1,7 @@
-//! Seals pending audit events while the server runs.
+//! Seals pending audit events while the server runs, and looks for missing ones.
 
-use crate::pending_watch::PendingWatch;
+use crate::{missing_events::MissingEvents, pending_watch::PendingWatch};
+use adapters_crypto::SystemClock;
 use adapters_postgres::{Look, PostgresStorage};
 use domain::ports::PortError;
 use std::{error::Error, sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ const LAST_BUDGET: Duration = Duration::from_millis(400);
 #[derive(Clone)]
 pub struct Sealing {
     storage: Arc<PostgresStorage>,
+    missing: MissingEvents,
 }
 
 /// What one run of the task knows.
@@ -36,7 +38,10 @@ impl Sealing {
     /// Creates the task without starting it.
     pub fn new(storage: Arc<PostgresStorage>) -> Self {
         PendingWatch::describe();
-        Self { storage }
+        Self {
+            missing: MissingEvents::new(Arc::clone(&storage), Arc::new(SystemClock)),
+            storage,
+        }
     }
 
     /// Runs until it is dropped. Dropping it is safe at any time.
@@ -76,8 +81,11 @@ impl Sealing {
     async fn round(&self, rounds: &mut Rounds) -> Result<(), PortError> {
         let look = rounds.next_look(Instant::now());
         let sealed = self.seal_pending(look, &mut rounds.watch).await;
-        if look == Look::All && sealed.is_err() {
-            rounds.all_at = Instant::now() + PAUSE;
+        if look == Look::All {
+            match &sealed {
+                Ok(()) => self.missing.report().await,
+                Err(_) => rounds.all_at = Instant::now() + PAUSE,
+            }
         }
         sealed
     }

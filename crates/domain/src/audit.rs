@@ -21,7 +21,7 @@ pub use checkpoint::{
 pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
 pub use key_trace::{KeyTrace, OtherAuditKey};
 pub use mac::{AuditKeyId, AuditMac, Authenticity};
-pub use pending::{Backlog, PendingEvent, SealedBatch, seal_pending};
+pub use pending::{Backlog, PendingEvent, SealedBatch, report_missing, seal_pending};
 pub use row::{AuditRow, BrokenRow};
 pub use sealed_row::{ReadRow, SealedRow};
 pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
@@ -97,10 +97,12 @@ pub enum AuditAction {
     AuditLogAccepted,
     /// An event was forged, or edited before it was sealed. This event carries its number.
     PendingEventForged,
+    /// Committed events were removed before they were sealed. This event carries their number.
+    PendingEventMissing,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
@@ -125,6 +127,7 @@ impl AuditAction {
         Self::AuditLogTrimmed,
         Self::AuditLogAccepted,
         Self::PendingEventForged,
+        Self::PendingEventMissing,
     ];
 
     /// Returns the name under which the action is stored and reported.
@@ -155,6 +158,7 @@ impl AuditAction {
             Self::AuditLogTrimmed => "trail_trimmed",
             Self::AuditLogAccepted => "audit_log_accepted",
             Self::PendingEventForged => "pending_event_forged",
+            Self::PendingEventMissing => "pending_event_missing",
         }
     }
 
@@ -167,7 +171,8 @@ impl AuditAction {
             | Self::ReauthenticationFailed
             | Self::FailuresOmitted
             | Self::RefreshTokenReused
-            | Self::PendingEventForged => AuditOutcome::Failure,
+            | Self::PendingEventForged
+            | Self::PendingEventMissing => AuditOutcome::Failure,
             Self::UserRegistered
             | Self::UserImported
             | Self::LoggedIn

@@ -3,6 +3,7 @@
 use crate::{
     error::StorageError,
     tables::{audit, audit_pending, recorded},
+    written::{WrittenEvent, WrittenEvents},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -11,24 +12,31 @@ use domain::{
     changes::DirectChange,
     ports::AuditSealer,
 };
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// Writes the audit events of a transaction. This MUST be its last step.
+/// Writes the audit events of a transaction. This MUST be its last step. Clones write the events of
+/// the same transaction.
+#[derive(Clone)]
 pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
-    written: Arc<Notify>,
+    written: Arc<WrittenEvents>,
+    /// The events of the last attempt of the transaction.
+    uncommitted: Arc<Mutex<Vec<WrittenEvent>>>,
 }
 
 impl EventWriter {
     /// Creates a writer that records `context` with each event, authenticates it with `sealer`, and
-    /// notifies `written`.
-    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>, written: &Arc<Notify>) -> Self {
+    /// adds it to `written` once it is committed.
+    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>, written: &Arc<WrittenEvents>) -> Self {
         Self {
             context,
             sealer: Arc::clone(sealer),
             written: Arc::clone(written),
+            uncommitted: Arc::default(),
         }
     }
 
@@ -47,8 +55,8 @@ impl EventWriter {
             return Ok(());
         }
         let pending: Vec<_> = events.iter().map(|event| self.pending(event)).collect();
-        audit_pending::insert(conn, &pending).await?;
-        self.written.notify_one();
+        let seqs = audit_pending::insert(conn, &pending).await?;
+        self.wrote(&pending, &seqs);
         Ok(())
     }
 
@@ -62,11 +70,30 @@ impl EventWriter {
         let Some(event) = change.event() else {
             return Ok(false);
         };
-        let written = recorded::write(conn, change, &self.pending(&event)).await?;
-        if written.is_some() {
-            self.written.notify_one();
+        let pending = [self.pending(&event)];
+        let seq = recorded::write(conn, change, &pending[0]).await?;
+        if let Some(seq) = seq {
+            self.wrote(&pending, &[seq]);
         }
-        Ok(written.is_some())
+        Ok(seq.is_some())
+    }
+
+    /// Watches the events that were written. The caller MUST know that they were committed.
+    pub fn committed(&self) {
+        self.written.watch(mem::take(&mut *self.uncommitted()));
+    }
+
+    fn wrote(&self, pending: &[PendingEvent], seqs: &[i64]) {
+        let events = pending.iter().zip(seqs).filter_map(|(event, &seq)| {
+            let (mac, at) = (event.mac?, event.row.at);
+            Some(WrittenEvent { mac, seq, at })
+        });
+        *self.uncommitted() = events.collect();
+        self.written.notify.notify_one();
+    }
+
+    fn uncommitted(&self) -> MutexGuard<'_, Vec<WrittenEvent>> {
+        self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self, event: &AuditEvent) -> PendingEvent {

@@ -11,7 +11,7 @@ use crate::{
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
-    audit::{Actor, AuditContext, AuditNumber, Origin, seal_pending},
+    audit::{Actor, AuditContext, AuditMac, AuditNumber, Origin, seal_pending},
     ports::AuditSealer,
 };
 
@@ -36,6 +36,8 @@ pub struct SealRequest {
 pub struct SealedEvents {
     /// The number of events, without reports.
     pub count: usize,
+    /// The MACs of their pending forms, as they were stored.
+    pub macs: Vec<AuditMac>,
     /// The events that were forged, or edited before they were sealed.
     pub forged: Vec<AuditNumber>,
     /// Whether more events may be pending.
@@ -63,12 +65,14 @@ pub async fn seal(
     if count == 0 {
         return Ok(SealedEvents::default());
     }
+    let macs = taken.events.iter().filter_map(|event| event.mac).collect();
     let context = AuditContext::new(chain.at, Actor::Operator, Origin::default());
     let batch = seal_pending(chain.ends.head, taken.events, sealer, &context);
     let unsealed = chain.unsealed.without(&taken.seqs);
     audit::append(conn, &batch.rows, batch.head, Some(&unsealed)).await?;
     Ok(SealedEvents {
         count,
+        macs,
         forged: batch.forged,
         may_continue: count >= limit as usize,
     })

@@ -1,6 +1,5 @@
 use crate::{
-    PostgresStorage,
-    changes::{self, EventWriter},
+    PostgresStorage, changes,
     tables::{login_facts, users},
 };
 use async_trait::async_trait;
@@ -65,12 +64,15 @@ impl Accounts for PostgresStorage {
         {
             return Ok(applied);
         }
-        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
-        self.database
-            .write_unless_refused(input, |conn, (command, events)| {
+        let events = self.events(context);
+        let applied = self
+            .database
+            .write_unless_refused((command, events.clone()), |conn, (command, events)| {
                 Box::pin(changes::execute(conn, &**command, events))
             })
-            .await
+            .await?;
+        events.committed();
+        Ok(applied)
     }
 
     async fn dry_run(
@@ -93,11 +95,14 @@ impl PostgresStorage {
         change: DirectChange,
         context: &AuditContext,
     ) -> Result<Option<Applied>, PortError> {
-        let events = EventWriter::new(context.clone(), &self.sealer, &self.written);
-        self.database
-            .write_at_once((change, events), |conn, (change, events)| {
+        let events = self.events(context.clone());
+        let applied = self
+            .database
+            .write_at_once((change, events.clone()), |conn, (change, events)| {
                 Box::pin(changes::execute_directly(conn, change, events))
             })
-            .await
+            .await?;
+        events.committed();
+        Ok(applied)
     }
 }

@@ -1,4 +1,4 @@
-use crate::{PostgresStorage, changes::EventWriter};
+use crate::PostgresStorage;
 use async_trait::async_trait;
 use domain::{
     audit::{AuditContext, AuditEvent},
@@ -8,9 +8,13 @@ use domain::{
 #[async_trait]
 impl AuditEvents for PostgresStorage {
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let input = ([event], EventWriter::new(context, &self.sealer, &self.written));
+        let events = self.events(context);
         self.database
-            .write_at_once(input, |conn, (event, events)| Box::pin(events.write(conn, event)))
-            .await
+            .write_at_once(([event], events.clone()), |conn, (event, events)| {
+                Box::pin(events.write(conn, event))
+            })
+            .await?;
+        events.committed();
+        Ok(())
     }
 }

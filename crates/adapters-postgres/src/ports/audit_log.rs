@@ -1,6 +1,6 @@
 use crate::{
     PostgresStorage,
-    changes::{EventWriter, trim},
+    changes::trim,
     tables::{audit, audit_pages, audit_pending},
 };
 use async_trait::async_trait;
@@ -56,7 +56,7 @@ impl AuditLog for PostgresStorage {
     }
 
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
-        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
+        let input = (command, self.events(context));
         self.database
             .write(input, |conn, (command, events)| {
                 Box::pin(trim(conn, *command, events))

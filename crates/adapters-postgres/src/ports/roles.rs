@@ -1,8 +1,4 @@
-use crate::{
-    PostgresStorage,
-    changes::{EventWriter, catalogue},
-    tables::roles,
-};
+use crate::{PostgresStorage, changes::catalogue, tables::roles};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
@@ -31,12 +27,15 @@ impl Roles for PostgresStorage {
         command: Arc<dyn CatalogueCommand>,
         context: AuditContext,
     ) -> Result<CatalogueChange, ChangeError> {
-        let input = (command, EventWriter::new(context, &self.sealer, &self.written));
-        self.database
-            .write_unless_refused(input, |conn, (command, events)| {
+        let events = self.events(context);
+        let change = self
+            .database
+            .write_unless_refused((command, events.clone()), |conn, (command, events)| {
                 Box::pin(catalogue::execute(conn, &**command, events))
             })
-            .await
+            .await?;
+        events.committed();
+        Ok(change)
     }
 
     async fn dry_run(

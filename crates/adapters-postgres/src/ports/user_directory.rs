@@ -1,6 +1,6 @@
 use crate::{
     PostgresStorage,
-    changes::{EventWriter, import},
+    changes::import,
     tables::{user_pages, user_roles},
 };
 use async_trait::async_trait;
@@ -38,11 +38,14 @@ impl UserDirectory for PostgresStorage {
         users: ImportUsers,
         context: AuditContext,
     ) -> Result<Vec<Result<User, Refusal>>, PortError> {
-        let input = (users, EventWriter::new(context, &self.sealer, &self.written));
-        self.database
-            .write(input, |conn, (users, events)| {
+        let events = self.events(context);
+        let results = self
+            .database
+            .write((users, events.clone()), |conn, (users, events)| {
                 Box::pin(import(conn, users, events))
             })
-            .await
+            .await?;
+        events.committed();
+        Ok(results)
     }
 }

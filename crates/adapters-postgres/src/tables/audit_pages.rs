@@ -113,6 +113,20 @@ pub async fn rows(
     Ok(found.into_iter().map(StoredRow::sealed).collect())
 }
 
+/// Returns the events at `times`, without rows that cannot be read.
+pub async fn rows_at(
+    conn: &mut AsyncPgConnection,
+    times: Vec<DateTime<Utc>>,
+) -> Result<Vec<AuditRow>, StorageError> {
+    let found: Vec<StoredRow> = audit_trail::table
+        .filter(audit_trail::at.eq_any(times))
+        .select(StoredRow::as_select())
+        .load(conn)
+        .await?;
+    let rows = found.into_iter().filter_map(|row| AuditRow::try_from(row).ok());
+    Ok(rows.collect())
+}
+
 /// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this
 /// row unreadable and no other.
 #[derive(Queryable, Selectable)]

@@ -5,7 +5,11 @@ use super::{
     audit_pages::{instant, saturating_instant},
     unsealed::Unsealed,
 };
-use crate::{error::StorageError, prepared::Prepared, schema::audit_pending};
+use crate::{
+    error::{ON_PRIMARY, StorageError},
+    prepared::Prepared,
+    schema::audit_pending,
+};
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryDsl, QueryableByName,
@@ -16,7 +20,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::audit::{AuditMac, AuditNumber, AuditRow, Backlog, PendingEvent};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
 /// Takes each column as one array, so that one statement serves any number of rows. They draw their
@@ -24,13 +28,19 @@ use uuid::Uuid;
 const INSERT: &str = "
     INSERT INTO audit_pending (at, action, actor_kind, actor_id, user_id, session_id, address, user_agent, request_id,
         details, mac)
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    RETURNING seq";
 
-/// Stores `events`, to be sealed in their order.
+/// Stores `events`, to be sealed in their order, and returns their numbers.
 ///
 /// This MUST be the last statement of its transaction that locks rows or draws a number: an event
 /// of a transaction that waited for one of these locks must have the higher number.
-pub async fn insert(conn: &mut AsyncPgConnection, events: &[PendingEvent]) -> Result<(), StorageError> {
+pub async fn insert(conn: &mut AsyncPgConnection, events: &[PendingEvent]) -> Result<Vec<i64>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Stored {
+        #[diesel(sql_type = BigInt)]
+        seq: i64,
+    }
     let macs: Vec<_> = events
         .iter()
         .map(|event| event.mac.map(|mac| mac.to_bytes().to_vec()).unwrap_or_default())
@@ -47,8 +57,8 @@ pub async fn insert(conn: &mut AsyncPgConnection, events: &[PendingEvent]) -> Re
         .bind::<Array<Nullable<Text>>, _>(column(events, |row| row.request_id.as_deref()))
         .bind::<Array<Text>, _>(column(events, |row| &*row.details))
         .bind::<Array<Binary>, _>(macs);
-    Prepared(statement).execute(conn).await?;
-    Ok(())
+    let stored: Vec<Stored> = Prepared(statement).load(conn).await?;
+    Ok(stored.into_iter().map(|row| row.seq).collect())
 }
 
 fn column<'a, T>(events: &'a [PendingEvent], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
@@ -150,6 +160,22 @@ pub async fn take(
         seqs: rows.iter().map(|row| row.seq).collect(),
         events: rows.into_iter().map(PendingEvent::from).collect(),
     })
+}
+
+/// Fails on a standby, where a committed event may not have arrived.
+const MACS: &str = "SELECT ARRAY(SELECT mac FROM audit_pending WHERE seq = ANY ($1)) AS macs WHERE ";
+
+/// Returns the MACs of the pending events with the numbers `seqs`.
+pub async fn macs(conn: &mut AsyncPgConnection, seqs: &[i64]) -> Result<HashSet<AuditMac>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Macs {
+        #[diesel(sql_type = Array<Binary>)]
+        macs: Vec<Vec<u8>>,
+    }
+    let statement = sql_query(format!("{MACS}{ON_PRIMARY}")).bind::<Array<BigInt>, _>(seqs);
+    let found: Macs = Prepared(statement).get_result(conn).await?;
+    let macs = found.macs.iter().filter_map(|mac| AuditMac::from_bytes(mac));
+    Ok(macs.collect())
 }
 
 #[derive(QueryableByName)]

@@ -15,7 +15,7 @@ use domain::{
         PendingEvent,
     },
     authority::Capability,
-    changes::EndSessions,
+    changes::{EndSessions, TrimAuditLog},
     core::Administration,
     session::EndReason,
     use_cases::{VerifyAuditError, VerifyAuditRequest},
@@ -23,7 +23,7 @@ use domain::{
 use std::{fmt::Write, sync::Arc};
 use testkit::{
     Fakes, Storage, ToySealer,
-    fixtures::{a_user, at},
+    fixtures::{a_user, at, context},
 };
 use testservers::{FreshDatabase, postgres};
 use tokio::time::timeout;
@@ -117,6 +117,62 @@ async fn a_process_without_the_audit_key_leaves_pending_events_alone() {
     };
     assert_eq!(backlog.expect("the events can be counted"), expected);
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(2));
+}
+
+/// Returns the numbers of the events that `replica` misses.
+async fn missing(replica: &PostgresStorage) -> Vec<i64> {
+    let missing = replica.find_missing().await.expect("the database is available");
+    missing.iter().map(|event| event.seq).collect()
+}
+
+#[tokio::test]
+async fn a_replica_misses_its_event_that_was_deleted_before_it_was_sealed() {
+    let (_, database) = fresh().await;
+    let (writer, other) = (Arc::new(replica(&database).await), replica(&database).await);
+    let storage = Storage::over(&writer);
+    for replica in [&*writer, &other] {
+        assert!(missing(replica).await.is_empty());
+    }
+    fail(&storage, 0..3).await;
+    register(&storage, &a_user("alice")).await;
+    assert!(missing(&writer).await.is_empty(), "they are pending");
+    run(
+        &mut connect(&database).await,
+        "DELETE FROM audit_pending WHERE seq IN (2, 4)",
+    )
+    .await;
+
+    assert_eq!(missing(&writer).await, [2, 4]);
+    let sealed = other
+        .seal_batch(Look::New)
+        .await
+        .expect("the database is available");
+    assert_eq!(sealed.count, 2);
+    assert_eq!(
+        missing(&writer).await,
+        [2, 4],
+        "others were sealed by another replica"
+    );
+    assert!(missing(&other).await.is_empty(), "another replica wrote them");
+    let found = writer.find_missing().await.expect("the database is available");
+    writer.forget_missing(&found);
+    assert!(missing(&writer).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_retention_removed_is_not_missing() {
+    let (other, database) = fresh().await;
+    let writer = Arc::new(replica(&database).await);
+    assert!(missing(&writer).await.is_empty());
+    fail(&Storage::over(&writer), 0..3).await;
+    other.audit_log.seal().await;
+    let trimming = TrimAuditLog {
+        before: at(9),
+        limit: 10,
+    };
+    let removed = other.audit_log.trim(trimming, context(at(9))).await;
+    assert!(removed.expect("the database is available") > 0);
+    assert!(missing(&writer).await.is_empty());
 }
 
 #[tokio::test]

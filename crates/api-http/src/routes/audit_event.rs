@@ -101,6 +101,7 @@ pub enum ActionName {
     AuditLogTrimmed,
     AuditLogAccepted,
     PendingEventForged,
+    PendingEventMissing,
 }
 
 /// How the attempt ended.
@@ -176,6 +177,7 @@ impl From<AuditAction> for ActionName {
             AuditAction::AuditLogTrimmed => Self::AuditLogTrimmed,
             AuditAction::AuditLogAccepted => Self::AuditLogAccepted,
             AuditAction::PendingEventForged => Self::PendingEventForged,
+            AuditAction::PendingEventMissing => Self::PendingEventMissing,
         }
     }
 }

@@ -21,7 +21,7 @@ impl fmt::Debug for AuditKeyId {
 }
 
 /// A message authentication code with the id of its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AuditMac {
     pub key: AuditKeyId,
     pub code: [u8; 32],

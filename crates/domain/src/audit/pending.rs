@@ -4,7 +4,7 @@ use super::{
     AuditAction, AuditContext, AuditEvent, AuditMac, AuditNumber, AuditRow, Authenticity, ChainEnd, SealedRow,
 };
 use crate::ports::AuditSealer;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// The prefix of the bytes that the MAC of a pending event covers.
 const FORM: &[u8] = b"authapi audit pending 1";
@@ -22,7 +22,14 @@ impl PendingEvent {
     /// Creates the pending form of `event`.
     #[must_use]
     pub fn new(event: &AuditEvent, context: &AuditContext, sealer: &dyn AuditSealer) -> Self {
-        let row = AuditRow::new(AuditNumber::NONE, event, context);
+        Self::of(AuditRow::new(AuditNumber::NONE, event, context), sealer)
+    }
+
+    /// Returns the form in which the event of the sealed `row` was pending.
+    #[must_use]
+    pub fn of(row: AuditRow, sealer: &dyn AuditSealer) -> Self {
+        let number = AuditNumber::NONE;
+        let row = AuditRow { number, ..row };
         let mac = Some(sealer.mac(&authenticated_bytes(&row)));
         Self { row, mac }
     }
@@ -46,6 +53,15 @@ pub struct Backlog {
     pub count: u64,
     /// The time of the oldest one.
     pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Returns the event which reports that `count` committed events are neither pending nor sealed. The
+/// first was written at `first`.
+#[must_use]
+pub fn report_missing(count: usize, first: DateTime<Utc>) -> AuditEvent {
+    AuditEvent::new(AuditAction::PendingEventMissing)
+        .with("count", count)
+        .with("first_at", first.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// Events that were numbered and sealed together.
@@ -182,6 +198,24 @@ mod tests {
             assert_eq!(batch.rows[2].row.details, forged.row.details);
             assert_eq!(batch.rows[2].row.number, AuditNumber(7));
         }
+    }
+
+    #[test]
+    fn a_sealed_event_shows_in_which_form_it_was_pending() {
+        let event = pending(1, 1);
+        let sealed = SealedRow::after(ChainEnd::START, event.row.clone(), &ToySeals(1));
+        assert_eq!(PendingEvent::of(sealed.row, &ToySeals(1)), event);
+    }
+
+    #[test]
+    fn missing_events_are_reported_with_their_number_and_the_time_of_the_first() {
+        let report = report_missing(3, now());
+        assert_eq!(report.action, AuditAction::PendingEventMissing);
+        assert_eq!(report.details["count"], "3");
+        assert_eq!(
+            DateTime::parse_from_rfc3339(&report.details["first_at"]),
+            Ok(now().into())
+        );
     }
 
     /// The MAC of a sealed event must not serve as that of a pending one, or the other way round.

@@ -1,0 +1,181 @@
+//! The events that this process has written, until it knows that they were sealed.
+
+use chrono::{DateTime, Utc};
+use domain::audit::{AuditMac, AuditNumber};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// The maximum number of events that are watched. Events beyond it are written and not watched.
+const MAX_WATCHED: usize = 50_000;
+
+/// An event that this process has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenEvent {
+    /// The MAC of its pending form, by which it is recognised.
+    pub mac: AuditMac,
+    /// Its number in `audit_pending`.
+    pub seq: i64,
+    pub at: DateTime<Utc>,
+}
+
+/// The events that this process has written and committed. One whose transaction was rolled back,
+/// or whose COMMIT was not answered, is not among them.
+#[derive(Default)]
+pub struct WrittenEvents {
+    /// Notified of each event that this process writes.
+    pub notify: Notify,
+    watched: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    events: HashMap<AuditMac, WrittenEvent>,
+    /// The base of the chain at the last check.
+    base: Option<AuditNumber>,
+}
+
+/// What a check of watched events has found in the database.
+#[derive(Debug)]
+pub struct Found {
+    pub pending: HashSet<AuditMac>,
+    pub sealed: HashSet<AuditMac>,
+    /// The base of the chain. It was read last.
+    pub base: AuditNumber,
+}
+
+impl WrittenEvents {
+    /// Watches `events`, which were committed.
+    pub fn watch(&self, events: impl IntoIterator<Item = WrittenEvent>) {
+        let mut watched = self.lock();
+        for event in events {
+            if watched.events.len() < MAX_WATCHED {
+                watched.events.insert(event.mac, event);
+            }
+        }
+    }
+
+    /// Stops watching events, such as those that this process has sealed itself.
+    pub fn forget(&self, macs: impl IntoIterator<Item = AuditMac>) {
+        let mut watched = self.lock();
+        for mac in macs {
+            watched.events.remove(&mac);
+        }
+    }
+
+    /// Returns whether a check is useful: if events are watched, or there was none yet.
+    pub fn needs_check(&self) -> bool {
+        let watched = self.lock();
+        watched.base.is_none() || !watched.events.is_empty()
+    }
+
+    /// Returns the `limit` watched events with the lowest numbers.
+    pub fn oldest(&self, limit: usize) -> Vec<WrittenEvent> {
+        let mut events: Vec<_> = self.lock().events.values().copied().collect();
+        events.sort_unstable_by_key(|event| event.seq);
+        events.truncate(limit);
+        events
+    }
+
+    /// Returns those of `checked` that are missing. They stay watched until they are forgotten.
+    ///
+    /// If the log was trimmed since the last check, one that is not present may have been sealed
+    /// and removed, so none is missing and those are forgotten.
+    pub fn missing(&self, checked: Vec<WrittenEvent>, found: &Found) -> Vec<WrittenEvent> {
+        self.forget(found.sealed.iter().copied());
+        let is_present = |mac| found.pending.contains(mac) || found.sealed.contains(mac);
+        let absent = |event: &WrittenEvent| !is_present(&event.mac);
+        let absent: Vec<_> = checked.into_iter().filter(absent).collect();
+        let was_trimmed = self.lock().base.replace(found.base) != Some(found.base);
+        if was_trimmed {
+            self.forget(absent.iter().map(|event| event.mac));
+            return Vec::new();
+        }
+        absent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::audit::AuditKeyId;
+
+    fn event(seq: u8) -> WrittenEvent {
+        WrittenEvent {
+            mac: AuditMac {
+                key: AuditKeyId([0; 8]),
+                code: [seq; 32],
+            },
+            seq: seq.into(),
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn found(pending: &[u8], sealed: &[u8], base: i64) -> Found {
+        let macs = |seqs: &[u8]| seqs.iter().map(|seq| event(*seq).mac).collect();
+        Found {
+            pending: macs(pending),
+            sealed: macs(sealed),
+            base: AuditNumber(base),
+        }
+    }
+
+    /// Checks all events of `written`; returns the numbers of those that are missing.
+    fn missing(written: &WrittenEvents, found: &Found) -> Vec<i64> {
+        let missing = written.missing(written.oldest(MAX_WATCHED), found);
+        missing.into_iter().map(|event| event.seq).collect()
+    }
+
+    /// Events 1 to 4 after a check at the base 0.
+    fn written() -> WrittenEvents {
+        let written = WrittenEvents::default();
+        assert!(written.needs_check());
+        assert!(missing(&written, &found(&[], &[], 0)).is_empty());
+        assert!(!written.needs_check());
+        written.watch((1..=4).map(event));
+        written
+    }
+
+    #[test]
+    fn an_event_is_missing_if_it_is_neither_pending_nor_sealed() {
+        let written = written();
+        assert_eq!(missing(&written, &found(&[1, 2], &[3], 0)), [4]);
+        assert_eq!(missing(&written, &found(&[1], &[2], 0)), [4], "not forgotten yet");
+        written.forget([event(4).mac]);
+        assert!(missing(&written, &found(&[], &[1], 0)).is_empty());
+        assert!(!written.needs_check());
+    }
+
+    #[test]
+    fn an_event_that_retention_may_have_removed_is_not_missing() {
+        let written = written();
+        assert!(missing(&written, &found(&[1], &[2], 7)).is_empty());
+        assert_eq!(
+            missing(&written, &found(&[], &[], 7)),
+            [1],
+            "the others are forgotten"
+        );
+    }
+
+    #[test]
+    fn the_number_of_watched_events_is_limited_and_the_lowest_are_checked_first() {
+        let written = WrittenEvents::default();
+        let many = (0..=MAX_WATCHED as u64).map(|seq| {
+            let mut event = event(0);
+            event.mac.code[..8].copy_from_slice(&seq.to_be_bytes());
+            event
+        });
+        written.watch(many);
+        assert_eq!(written.oldest(usize::MAX).len(), MAX_WATCHED);
+
+        let written = self::written();
+        let seqs: Vec<_> = written.oldest(2).iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, [1, 2]);
+    }
+}
