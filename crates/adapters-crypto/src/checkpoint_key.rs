@@ -88,6 +88,10 @@ impl CheckpointVerifier for CheckpointPublicKey {
             Err(_) => Authenticity::Wrong,
         }
     }
+
+    fn public_key(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl fmt::Display for CheckpointPublicKey {

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{self, HeaderName};
 use domain::{
+    audit::ChainEnd,
     jwk::JwkSet,
     revision::Revision,
     user::{User, UserId, UserRevision},
@@ -33,6 +34,16 @@ impl EntityTag {
     pub fn of_keys(keys: &JwkSet) -> Self {
         let ids: Vec<_> = keys.keys.iter().map(|key| key.kid.as_str()).collect();
         Self(ids.join("."))
+    }
+
+    /// The tag of a checkpoint of the audit log. One position has one checkpoint.
+    pub fn of_checkpoint(end: ChainEnd) -> Self {
+        Self(format!("{}.{}", end.number, end.seal))
+    }
+
+    /// The tag of a public key, from its text, which contains only letters, digits, `+`, `/` and `=`.
+    pub fn of_checkpoint_key(key: &str) -> Self {
+        Self(key.to_owned())
     }
 
     /// The tag of a file in an encoding, from a digest of its contents.

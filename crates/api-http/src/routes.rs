@@ -30,6 +30,7 @@ pub mod register;
 pub mod reset_password;
 pub mod role;
 pub mod set_status;
+pub mod show_checkpoint;
 pub mod show_role;
 pub mod show_user;
 pub mod token_pair;
@@ -74,6 +75,8 @@ pub fn api_endpoints() -> Vec<Endpoint> {
         endpoint!(write_role::write_role),
         endpoint!(delete_role::delete_role),
         endpoint!(read_audit::read_audit),
+        endpoint!(show_checkpoint::show_checkpoint),
+        endpoint!(show_checkpoint::show_checkpoint_key),
         endpoint!(health::live),
         endpoint!(health::ready),
     ]

@@ -45,6 +45,10 @@ impl CheckpointVerifier for ToySealer {
     fn check(&self, text: &[u8], signature: &NoteSignature) -> Authenticity {
         authenticity(signature.key_hash == KEY_HASH, *signature == self.sign(text))
     }
+
+    fn public_key(&self) -> String {
+        "toy+01010101+AQ==".to_owned()
+    }
 }
 
 fn authenticity(is_known: bool, is_right: bool) -> Authenticity {

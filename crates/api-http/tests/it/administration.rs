@@ -599,6 +599,33 @@ async fn list_queries_are_validated() {
 }
 
 #[actix_web::test]
+async fn a_witness_without_an_account_reads_the_checkpoint_and_the_key() {
+    let app = app();
+    let none = app.get("/audit/checkpoint").send().await;
+    assert_eq!((none.status, none.code().as_str()), (404, "not_found"));
+    let note = app.sign_checkpoint().await;
+    app.clock.advance(Duration::seconds(1));
+    let seal = "07".repeat(32);
+    for (path, body, etag) in [
+        ("/audit/checkpoint", &*note, format!("\"17.{seal}\"")),
+        (
+            "/audit/public-key",
+            "toy+01010101+AQ==\n",
+            "\"toy+01010101+AQ==\"".to_owned(),
+        ),
+    ] {
+        let shown = app.get(path).send().await;
+        assert_eq!((shown.status, &*shown.raw), (200, body.as_bytes()), "{path}");
+        assert_eq!(shown.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(shown.header("etag"), etag);
+        let unchanged = app.get(path).header("If-None-Match", &etag).send().await;
+        assert_eq!((unchanged.status, unchanged.raw.len()), (304, 0), "{path}");
+        let changed = app.get(path).header("If-None-Match", "\"16\"").send().await;
+        assert_eq!(changed.status, 200, "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn metadata_lists_only_supported_features() {
     let mut app = app();
     let path = "/.well-known/oauth-authorization-server";

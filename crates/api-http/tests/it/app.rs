@@ -9,7 +9,7 @@ use actix_web::{
 };
 use api_http::{Edge, HttpSettings, Mutations, configure};
 use domain::{
-    audit::{Actor, Origin},
+    audit::{Actor, AuditNumber, ChainEnd, Origin, Seal, SignedCheckpoint, StoredCheckpoint},
     authority::Capability,
     password::Password,
     ports::{PortError, Throttle},
@@ -23,7 +23,8 @@ use domain::{
 use serde_json::{Value, json};
 use std::{future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
 use testkit::{
-    ClosedThrottle, Fakes, FixedClock, MemoryStorage, ModelThrottle, OpenThrottle, PlainHasher, fixtures::at,
+    ClosedThrottle, Fakes, FixedClock, MemoryStorage, ModelThrottle, OpenThrottle, PlainHasher, ToySealer,
+    fixtures::at,
 };
 use tokio::runtime::Handle;
 
@@ -186,6 +187,24 @@ impl TestApp {
         let role = RoleName::parse(role).expect("the name is valid");
         self.create(login, RoleNames::from([role])).await;
         self.log_in(login).await
+    }
+
+    /// Stores a checkpoint of the audit log, and returns its note.
+    pub async fn sign_checkpoint(&self) -> String {
+        let end = ChainEnd {
+            number: AuditNumber(17),
+            seal: Seal([7; 32]),
+        };
+        let note = SignedCheckpoint::sign(end, &ToySealer).note().to_owned();
+        let checkpoint = StoredCheckpoint {
+            number: end.number,
+            at: at(0),
+            note: note.clone(),
+        };
+        let checkpoints = self.storage.storage().audit_checkpoints;
+        let stored = checkpoints.store(checkpoint, at(0)).await;
+        stored.expect("the checkpoint is stored");
+        note
     }
 
     /// Creates a user as the operator.

@@ -74,6 +74,7 @@ async fn call(row: &Row, who: &str) -> Answer {
     // A second admin, so that no request is rejected because it would remove the last one.
     app.admin("spare").await;
     app.role("unused", &[]).await;
+    app.sign_checkpoint().await;
     let bob = app.user("bob").await;
     let bob = app.id(&bob).await;
     let caller = caller(&app, who).await;

@@ -234,6 +234,8 @@ fn every_operation_states_its_security_and_has_a_default_problem() {
     let expected = [
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
+        "/audit/checkpoint",
+        "/audit/public-key",
         "/health/live",
         "/health/ready",
         "/login",

@@ -130,6 +130,8 @@ fn calls() -> Vec<Call> {
         ),
         call(Method::DELETE, "/roles/{name}", None, true),
         call(Method::GET, "/audit", None, true),
+        call(Method::GET, "/audit/checkpoint", None, false),
+        call(Method::GET, "/audit/public-key", None, false),
         call(Method::GET, "/health/live", None, false),
         call(Method::GET, "/health/ready", None, false),
         call(Method::GET, "/.well-known/jwks.json", None, false),
@@ -175,7 +177,13 @@ impl Call {
 
     /// Whether the response carries an `ETag`.
     fn is_tagged(&self) -> bool {
-        let tagged = ["/users/{id}", "/roles/{name}", "/.well-known/jwks.json"];
+        let tagged = [
+            "/users/{id}",
+            "/roles/{name}",
+            "/audit/checkpoint",
+            "/audit/public-key",
+            "/.well-known/jwks.json",
+        ];
         self.method == Method::GET && tagged.contains(&self.path)
     }
 
@@ -221,6 +229,7 @@ impl Call {
         }
         let app = without_docs(app());
         let pair = self.caller(&app, situation).await;
+        app.sign_checkpoint().await;
         let path = self.target(&app, &pair, situation).await;
         if situation == Situation::StorageAway {
             app.storage.disconnect();
@@ -512,6 +521,8 @@ async fn particular_administration() -> Vec<(Method, &'static str, Answer)> {
     }
     let path = "/.well-known/oauth-authorization-server";
     app.edge.settings.issuer = None;
+    answers.push((Method::GET, path, app.get(path).send().await));
+    let path = "/audit/checkpoint";
     answers.push((Method::GET, path, app.get(path).send().await));
     answers
 }

@@ -14,9 +14,12 @@ use adapters_crypto::{
 use domain::{ports::TokenSigner, token::AccessClaims};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use table::{Cast, Row, rows};
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use uuid::Uuid;
 
 /// The number of rows checked concurrently.
@@ -40,6 +43,7 @@ async fn every_call_is_answered_as_the_table_states() {
     let server = start();
     let client = server.client();
     let root = client.session("root").await.access;
+    until_a_checkpoint_is_signed(&client).await;
     let keys = KeyRing::load(&server.place().keys(), KeyRules::default());
     let signer = JwtTokens::new(keys.expect("the server has keys"));
     let world = Arc::new(World { client, root, signer });
@@ -59,6 +63,15 @@ async fn every_call_is_answered_as_the_table_states() {
     }
     let mismatches = parts.join_all().await.concat();
     assert!(mismatches.is_empty(), "{mismatches:#?}");
+}
+
+/// A server signs a checkpoint within about a second after an event.
+async fn until_a_checkpoint_is_signed(client: &Client) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while client.get("/audit/checkpoint").send().await.status != 200 {
+        assert!(Instant::now() < deadline, "no checkpoint was signed");
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn start() -> Server {

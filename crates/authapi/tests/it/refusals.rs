@@ -124,6 +124,8 @@ async fn other_methods_are_refused_with_the_allowed_methods() {
         ("/roles", "GET, HEAD"),
         ("/roles/reader", "GET, HEAD, PUT, DELETE"),
         ("/audit", "GET, HEAD"),
+        ("/audit/checkpoint", "GET, HEAD"),
+        ("/audit/public-key", "GET, HEAD"),
         ("/.well-known/oauth-authorization-server", "GET, HEAD"),
         ("/health/live", "GET, HEAD"),
         ("/health/ready", "GET, HEAD"),

@@ -73,4 +73,8 @@ impl CheckpointVerifier for ToyNotes {
             Authenticity::Wrong
         }
     }
+
+    fn public_key(&self) -> String {
+        format!("toy+{}", self.0)
+    }
 }

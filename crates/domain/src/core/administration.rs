@@ -11,7 +11,7 @@ use crate::{
     use_cases::{
         AcceptAuditLog, AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData,
         FindUsers, ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules,
-        ResumeAuditLog, SetStatus, SignCheckpoint, UserSessions, VerifyAudit, WriteRole,
+        ResumeAuditLog, SetStatus, ShowCheckpoint, SignCheckpoint, UserSessions, VerifyAudit, WriteRole,
     },
 };
 use std::sync::{Arc, Mutex};
@@ -83,6 +83,7 @@ pub struct Administration {
     /// Shared by all callers, because it keeps its last checkpoint.
     pub sign_checkpoint: Arc<SignCheckpoint>,
     pub accept_audit_log: Arc<AcceptAuditLog>,
+    pub show_checkpoint: Arc<ShowCheckpoint>,
 }
 
 impl Administration {
@@ -179,6 +180,7 @@ impl Administration {
             }),
             verify_audit: Arc::new(ports.audit.verify_audit()),
             resume_audit_log: Arc::new(ports.audit.resume_audit_log()),
+            show_checkpoint: Arc::new(ports.audit.show_checkpoint(ports.clock.clone())),
             sign_checkpoint: Arc::new(ports.audit.sign_checkpoint(ports.clock)),
             accept_audit_log: Arc::new(ports.audit.accept_audit_log()),
         }
@@ -213,6 +215,15 @@ impl AuditPorts {
             kept: self.kept.clone(),
             sealer: self.sealer.clone(),
             signer: self.signer.clone(),
+            verifier: self.verifier.clone(),
+            clock,
+            last: Mutex::default(),
+        }
+    }
+
+    fn show_checkpoint(&self, clock: Arc<dyn Clock>) -> ShowCheckpoint {
+        ShowCheckpoint {
+            checkpoints: self.checkpoints.clone(),
             verifier: self.verifier.clone(),
             clock,
             last: Mutex::default(),

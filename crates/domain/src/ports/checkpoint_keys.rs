@@ -10,4 +10,7 @@ pub trait CheckpointSigner: Send + Sync {
 pub trait CheckpointVerifier: Send + Sync {
     /// Checks that `signature` is that of `text` under the public key of the audit log.
     fn check(&self, text: &[u8], signature: &NoteSignature) -> Authenticity;
+
+    /// Returns the public key in the form of a C2SP `signed-note` verifier key.
+    fn public_key(&self) -> String;
 }
