@@ -5,16 +5,16 @@
 
 mod apply;
 pub mod catalogue;
+mod chain;
 mod events;
 mod import;
 mod load;
 mod seal;
-mod trim;
 
+pub use chain::{accept, trim};
 pub use events::EventWriter;
 pub use import::import;
 pub use seal::{ChainLock, SealRequest, SealedEvents, seal};
-pub use trim::trim;
 
 use crate::error::StorageError;
 use chrono::{DateTime, Utc};

@@ -151,7 +151,6 @@ impl AuditKeys {
         let verifier: Arc<dyn CheckpointVerifier> = Arc::new(self.public.clone());
         AuditPorts {
             log: Arc::clone(&storage.audit_log),
-            events: Arc::clone(&storage.audit_events),
             checkpoints: Arc::clone(&storage.audit_checkpoints),
             kept: Arc::clone(&self.kept),
             sealer: self.sealer(),

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use domain::{
     audit::{
-        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds,
-        ReadRow,
+        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd,
+        ChainEnds, ReadRow,
     },
-    changes::TrimAuditLog,
+    changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditEvents, AuditLog, PortError},
 };
 use metrics::{counter, describe_counter};
@@ -85,6 +85,10 @@ impl AuditLog for MeteredAuditLog {
         let trimmed = self.0.trim(command, context).await?;
         counter!(TRIMMED).increment(trimmed);
         Ok(trimmed)
+    }
+
+    async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError> {
+        self.0.accept(command, context).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 use adapters_crypto::{CheckpointPublicKey, ForeignHashForms, OsRandomness, SystemClock};
 use domain::{
     core::{Administration, AdministrationPorts},
-    ports::{Replicas, UserDirectory},
+    ports::{AuditLog, Replicas, UserDirectory},
     role::RoleNames,
 };
 use std::{num::NonZeroUsize, ops::Deref, sync::Arc};
@@ -26,6 +26,7 @@ pub struct Operator {
     pub default_roles: RoleNames,
     /// Present if the database may have several servers.
     pub replicas: Option<Arc<dyn Replicas>>,
+    audit_log: Arc<dyn AuditLog>,
     administration: Administration,
 }
 
@@ -93,6 +94,12 @@ impl Operator {
         Self::over(&database, &audit_keys, settings).await
     }
 
+    /// Seals the events of the command, whatever its result: no server may be running. If this
+    /// fails, which the adapter logs, they stay pending.
+    pub async fn finish(&self) {
+        self.audit_log.seal().await;
+    }
+
     /// Builds the use cases, after comparing the audit key with those of running replicas.
     async fn over(database: &Database, audit_keys: &AuditKeys, settings: &Settings) -> Result<Self, Failure> {
         let DatabasePorts {
@@ -106,6 +113,7 @@ impl Operator {
         }
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
         let audit = audit_keys.ports(&storage);
+        let audit_log = Arc::clone(&audit.log);
         let revocations = OperatorRevocations::new(leases, settings.redis.clone());
         let ports = AdministrationPorts {
             accounts: storage.accounts,
@@ -126,6 +134,7 @@ impl Operator {
             users: storage.users,
             default_roles: rules.default_roles.clone(),
             replicas,
+            audit_log,
             administration: Administration::new(ports, rules),
         })
     }

@@ -57,10 +57,7 @@ impl Sealing {
             let sealed = self.round(&mut rounds).await;
             if let Err(error) = &sealed {
                 if !was_failing {
-                    tracing::warn!(
-                        error = error as &dyn Error,
-                        "audit events cannot be sealed and stay pending; retrying"
-                    );
+                    log_failure(error);
                 }
                 sleep(PERIOD).await;
             }
@@ -118,6 +115,20 @@ impl Rounds {
         }
         self.all_at = now + PERIOD;
         Look::All
+    }
+}
+
+fn log_failure(error: &PortError) {
+    if let PortError::Corrupt(_) = error {
+        tracing::error!(
+            error = error as &dyn Error,
+            "the audit log has been tampered with: audit events cannot be sealed and stay pending until it is repaired"
+        );
+    } else {
+        tracing::warn!(
+            error = error as &dyn Error,
+            "audit events cannot be sealed and stay pending; retrying"
+        );
     }
 }
 

@@ -6,6 +6,7 @@
 //! adapter: who may make it, the order of refusals, epochs and revisions, which sessions end, the
 //! audit event, and which session snapshots become stale.
 
+mod accept_audit_log;
 mod account;
 mod assign_roles;
 mod catalogue;
@@ -31,6 +32,7 @@ mod set_status;
 mod trim_audit_log;
 mod write_role;
 
+pub use accept_audit_log::AcceptAuditLog;
 pub use account::Account;
 pub use assign_roles::AssignRoles;
 pub use catalogue::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, RoleWritten};

@@ -99,7 +99,6 @@ impl Fakes {
             roles: storage.roles,
             audit: AuditPorts {
                 log: storage.audit_log,
-                events: storage.audit_events,
                 checkpoints: storage.audit_checkpoints,
                 kept: Arc::new(NothingKept),
                 sealer: Arc::new(ToySealer),

@@ -100,17 +100,18 @@ impl EventWriter {
         PendingEvent::new(event, &self.context, &*self.sealer)
     }
 
-    /// Seals `event` and appends it after `head`, the end of the chain. The transaction MUST have
-    /// locked the chain.
+    /// Seals `event` and appends it after `head`, the end of the chain; returns the new end. The
+    /// transaction MUST have locked the chain.
     pub async fn append(
         &self,
         conn: &mut AsyncPgConnection,
         head: ChainEnd,
         event: &AuditEvent,
-    ) -> Result<(), StorageError> {
+    ) -> Result<ChainEnd, StorageError> {
         let row = AuditRow::new(head.next(), event, &self.context);
         let sealed = SealedRow::after(head, row, &*self.sealer);
         let head = sealed.end();
-        audit::append(conn, &[sealed], head, None).await
+        audit::append(conn, &[sealed], head, None).await?;
+        Ok(head)
     }
 }

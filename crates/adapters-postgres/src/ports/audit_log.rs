@@ -1,12 +1,12 @@
 use crate::{
     PostgresStorage,
-    changes::trim,
+    changes::{accept, trim},
     tables::{audit, audit_pages, audit_pending},
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
-    changes::TrimAuditLog,
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, ReadRow},
+    changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditLog, PortError},
 };
 use std::error::Error;
@@ -60,6 +60,15 @@ impl AuditLog for PostgresStorage {
         self.database
             .write(input, |conn, (command, events)| {
                 Box::pin(trim(conn, *command, events))
+            })
+            .await
+    }
+
+    async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError> {
+        let input = (command, self.events(context));
+        self.database
+            .write(input, |conn, (command, events)| {
+                Box::pin(accept(conn, *command, events))
             })
             .await
     }

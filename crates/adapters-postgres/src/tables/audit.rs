@@ -11,6 +11,7 @@ use diesel::{
     ExpressionMethods, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
     data_types::PgTimestamp,
     pg::Pg,
+    result::{DatabaseErrorKind, Error as DieselError},
     sql_query,
     sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid},
 };
@@ -109,8 +110,24 @@ pub async fn append(
         .bind::<Array<Nullable<Binary>>, _>(macs)
         .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::lowest))
         .bind::<Nullable<Array<BigInt>>, _>(unsealed.map(Unsealed::highest));
-    Prepared(statement).execute(conn).await?;
-    Ok(())
+    let appended = Prepared(statement).execute(conn).await;
+    appended.map(drop).map_err(|error| failed(error, sealed))
+}
+
+/// Names the fault if there already is an event with the number of one of `sealed`: another program
+/// moved the end of the chain, or added the event.
+fn failed(error: DieselError, sealed: &[SealedRow]) -> StorageError {
+    match (&error, sealed.first()) {
+        (DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _), Some(first)) => {
+            let what = format!(
+                "event {} or a later one exists after the end of the audit log, which was moved back; run `authapi audit \
+                 verify`",
+                first.row.number
+            );
+            StorageError::row("audit_chain", what)
+        }
+        _ => error.into(),
+    }
 }
 
 fn column<'a, T>(sealed: &'a [SealedRow], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {

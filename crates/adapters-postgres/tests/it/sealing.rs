@@ -17,10 +17,11 @@ use domain::{
     authority::Capability,
     changes::{EndSessions, TrimAuditLog},
     core::Administration,
+    ports::PortError,
     session::EndReason,
-    use_cases::{VerifyAuditError, VerifyAuditRequest},
+    use_cases::{VerifiedLog, VerifyAuditError, VerifyAuditRequest},
 };
-use std::{fmt::Write, sync::Arc};
+use std::{error::Error, fmt::Write, sync::Arc};
 use testkit::{
     Fakes, Storage, ToySealer,
     fixtures::{a_user, at, context},
@@ -30,6 +31,14 @@ use tokio::time::timeout;
 
 async fn replica(database: &FreshDatabase) -> PostgresStorage {
     PostgresStorage::new(&connect_unhurried(database.url()).await, Arc::new(ToySealer))
+}
+
+async fn verify(storage: Storage) -> Result<VerifiedLog, VerifyAuditError> {
+    let ports = Fakes::default().administration_ports_over(storage);
+    let administration = Administration::new(ports, Fakes::administration_rules());
+    let by = Capability::of_operator();
+    let request = VerifyAuditRequest::default();
+    administration.verify_audit.execute(by, &request, |_| ()).await
 }
 
 async fn run(conn: &mut AsyncPgConnection, statements: &str) {
@@ -157,6 +166,39 @@ async fn a_replica_misses_its_event_that_was_deleted_before_it_was_sealed() {
     let found = writer.find_missing().await.expect("the database is available");
     writer.forget_missing(&found);
     assert!(missing(&writer).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_end_that_was_moved_back_stops_sealing_until_it_is_repaired() {
+    let (storage, database) = fresh().await;
+    let sealer = replica(&database).await;
+    fail(&storage, 0..3).await;
+    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(3));
+    fail(&storage, 3..4).await;
+    let mut conn = connect(&database).await;
+    let end = |number| {
+        format!(
+            "UPDATE audit_chain SET (head_number, head_seal) = (SELECT number, seal FROM audit_trail {number})"
+        )
+    };
+    run(&mut conn, &end("WHERE number = 1")).await;
+
+    let failed = sealer.seal_batch(Look::New).await;
+    let Err(PortError::Corrupt(cause)) = failed else {
+        panic!("{failed:?}");
+    };
+    let cause = cause.source().expect("the cause is kept").to_string();
+    assert!(cause.starts_with("event 2 or a later one exists"), "{cause}");
+    let found = verify(storage.clone()).await;
+    let added = Broken::Added(AuditNumber(2));
+    assert!(
+        matches!(found, Err(VerifyAuditError::Broken(found)) if found == added),
+        "{found:?}"
+    );
+
+    // The remedy of docs/audit.md.
+    run(&mut conn, &end("ORDER BY number DESC LIMIT 1")).await;
+    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(4));
 }
 
 #[tokio::test]
@@ -363,11 +405,7 @@ async fn a_log_that_cannot_be_continued_is_read_and_verified_as_far_as_it_is_sea
     assert_eq!(page.expect("the log can be read").len(), 3);
     let backlog = storage.audit_log.backlog().await;
     assert_eq!(backlog.expect("the events can be counted").count, 1);
-    let ports = Fakes::default().administration_ports_over(storage);
-    let administration = Administration::new(ports, Fakes::administration_rules());
-    let request = VerifyAuditRequest::default();
-    let by = Capability::of_operator();
-    let verified = administration.verify_audit.execute(by, &request, |_| ()).await;
+    let verified = verify(storage).await;
     let added = Broken::Added(AuditNumber(2));
     assert!(
         matches!(verified, Err(VerifyAuditError::Broken(found)) if found == added),

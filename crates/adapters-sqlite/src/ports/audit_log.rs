@@ -5,8 +5,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
-    changes::TrimAuditLog,
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, ReadRow},
+    changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditLog, PortError},
 };
 
@@ -45,6 +45,17 @@ impl AuditLog for SqliteStorage {
         let events = EventWriter::new(context, &self.sealer);
         self.database
             .write_alone(move |conn| trim(conn, command, &events))
+            .await
+    }
+
+    async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError> {
+        let events = EventWriter::new(context, &self.sealer);
+        self.database
+            .write(move |conn| {
+                let event = command.decide(audit::ends(conn)?.head);
+                events.write(conn, &[event])?;
+                Ok(audit::ends(conn)?.head)
+            })
             .await
     }
 }

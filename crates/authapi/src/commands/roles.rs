@@ -18,11 +18,13 @@ use serde::Serialize;
 /// Lists and changes the role catalogue.
 pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
     let operator = Operator::open_existing(settings).await?;
-    match command {
+    let done = match command {
         Roles::List(listing) => list(&operator, listing).await,
         Roles::Set(request) => set(&operator, request).await,
         Roles::Delete(request) => delete(&operator, request).await,
-    }
+    };
+    operator.finish().await;
+    done
 }
 
 /// A role in the output of `roles list`.

@@ -11,10 +11,12 @@ use serde::Serialize;
 /// Lists or ends the sessions of a user.
 pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> {
     let operator = Operator::open_existing(settings).await?;
-    match command {
+    let done = match command {
         Sessions::List(one) => list(&operator, one).await,
         Sessions::End(one) => end(&operator, one).await,
-    }
+    };
+    operator.finish().await;
+    done
 }
 
 /// A session in the output of `sessions list`.

@@ -24,7 +24,7 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
     } else {
         Operator::open_existing(settings).await?
     };
-    match command {
+    let done = match command {
         Users::Create(request) => create::run(&operator, request).await,
         Users::List(request) => list::run(&operator, &request).await,
         Users::Show(one) => list::show(&operator, one).await,
@@ -35,7 +35,9 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
         Users::Delete(request) => account::delete(&operator, request).await,
         Users::Import(request) => import::run(&operator, &request).await,
         Users::Export(request) => export::run(&operator, &request).await,
-    }
+    };
+    operator.finish().await;
+    done
 }
 
 /// Returns whether `command` creates a missing database, so that users can be added before the

@@ -12,7 +12,7 @@ pub enum Broken {
     /// The event was changed, or swapped with another.
     #[error("event {0} has been changed")]
     Changed(AuditNumber),
-    #[error("event {0} was added after the end of the chain")]
+    #[error("event {0} was added after the end of the chain, or the stored end was moved back")]
     Added(AuditNumber),
     /// The last event is intact, and the stored end of the chain has another seal.
     #[error("event {0} is intact, but the stored end of the chain has been changed")]

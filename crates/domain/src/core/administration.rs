@@ -2,7 +2,7 @@ use crate::{
     invalidating::{InvalidatingAccounts, InvalidatingRoles},
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditCheckpoints, AuditEvents, AuditLog, AuditSealer, BreachedPasswords, CheckpointSigner,
+        Accounts, AuditCheckpoints, AuditLog, AuditSealer, BreachedPasswords, CheckpointSigner,
         CheckpointVerifier, Clock, ForeignHashes, KeptCheckpoint, PasswordHasher, PasswordMeter, Randomness,
         Revocations, Roles, SessionDirectory, UserDirectory,
     },
@@ -41,7 +41,6 @@ pub struct AdministrationPorts {
 #[derive(Clone)]
 pub struct AuditPorts {
     pub log: Arc<dyn AuditLog>,
-    pub events: Arc<dyn AuditEvents>,
     pub checkpoints: Arc<dyn AuditCheckpoints>,
     /// Use [`NothingKept`](crate::ports::NothingKept) if there is no place outside the database.
     pub kept: Arc<dyn KeptCheckpoint>,
@@ -233,7 +232,6 @@ impl AuditPorts {
     fn accept_audit_log(&self) -> AcceptAuditLog {
         AcceptAuditLog {
             audit_log: self.log.clone(),
-            audit_events: self.events.clone(),
             checkpoints: self.checkpoints.clone(),
             kept: self.kept.clone(),
             signer: self.signer.clone(),

@@ -85,7 +85,6 @@ fn administration_ports(ports: Ports, roles: MockRoles) -> AdministrationPorts {
         roles: Arc::new(roles),
         audit: AuditPorts {
             log: Arc::new(MockAuditLog::new()),
-            events: Arc::new(MockAuditEvents::new()),
             checkpoints: Arc::new(MockAuditCheckpoints::new()),
             kept: Arc::new(NothingKept),
             sealer: Arc::new(ToySeals(1)),

@@ -1,7 +1,7 @@
 use super::PortError;
 use crate::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnds, ReadRow},
-    changes::TrimAuditLog,
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, ReadRow},
+    changes::{AcceptAuditLog, TrimAuditLog},
 };
 use async_trait::async_trait;
 
@@ -39,4 +39,9 @@ pub trait AuditLog: Send + Sync {
     /// remaining rows MUST form a chain whose base is the last removed event. The event of the
     /// change MUST be written in the same transaction.
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError>;
+
+    /// Seals the event that [`AcceptAuditLog::decide`] returns for the end of the log directly after
+    /// this end, and returns the new end. No event MUST come between the two. Pending events stay
+    /// pending.
+    async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError>;
 }

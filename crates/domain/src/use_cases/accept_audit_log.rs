@@ -1,9 +1,7 @@
 use crate::{
-    audit::{AuditAction, AuditContext, AuditEvent, ChainEnd, SignedCheckpoint, StoredCheckpoint, Witnesses},
-    ports::{
-        AuditCheckpoints, AuditEvents, AuditLog, CheckpointSigner, CheckpointVerifier, KeptCheckpoint,
-        PortError,
-    },
+    audit::{AuditContext, ChainEnd, SignedCheckpoint, StoredCheckpoint, Witnesses},
+    changes,
+    ports::{AuditCheckpoints, AuditLog, CheckpointSigner, CheckpointVerifier, KeptCheckpoint, PortError},
     steps::newest_witnesses,
 };
 use chrono::{DateTime, Utc};
@@ -14,7 +12,6 @@ use std::sync::Arc;
 /// run; they adopt the new checkpoint.
 pub struct AcceptAuditLog {
     pub(crate) audit_log: Arc<dyn AuditLog>,
-    pub(crate) audit_events: Arc<dyn AuditEvents>,
     pub(crate) checkpoints: Arc<dyn AuditCheckpoints>,
     pub(crate) kept: Arc<dyn KeptCheckpoint>,
     pub(crate) signer: Arc<dyn CheckpointSigner>,
@@ -32,15 +29,11 @@ impl AcceptAuditLog {
     pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, PortError> {
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
         self.audit_log.seal().await;
-        let head = self.audit_log.ends().await?.head;
-        let mut event = AuditEvent::new(AuditAction::AuditLogAccepted).with("head", written(head));
-        if let Some(known) = self.newest_valid(&witnesses) {
-            event = event.with("checkpoint", written(known));
-        }
+        let command = changes::AcceptAuditLog {
+            known: self.newest_valid(&witnesses),
+        };
         let at = context.at;
-        self.audit_events.record(event, context).await?;
-        self.audit_log.seal().await;
-        let head = self.audit_log.ends().await?.head;
+        let head = self.audit_log.accept(command, context).await?;
         let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
         // The key folder first: a crash in between leaves a contradiction, which is reported.
         let kept = self.kept.keep(checkpoint.note()).await;
@@ -88,10 +81,6 @@ impl AcceptAuditLog {
     }
 }
 
-fn written(end: ChainEnd) -> String {
-    format!("{}:{}", end.number, end.seal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,9 +90,8 @@ mod tests {
             fixtures::{ToyNotes, ToySeals},
         },
         fixtures::now,
-        ports::{AuditSealer, MockAuditCheckpoints, MockAuditEvents, MockAuditLog, MockKeptCheckpoint},
+        ports::{AuditSealer, MockAuditCheckpoints, MockAuditLog, MockKeptCheckpoint},
     };
-    use mockall::Sequence;
 
     fn end(number: i64) -> ChainEnd {
         ChainEnd {
@@ -117,30 +105,30 @@ mod tests {
         checkpoint.note().to_owned()
     }
 
-    /// Accepts a log of 5 events whose key folder has `kept`. The key folder accepts a new note if
-    /// `is_writable`.
-    async fn accept(kept: Option<String>, is_writable: bool, expected: AuditEvent) -> Result<(), PortError> {
-        let is_accepted = is_writable || kept.is_none();
-        let mut order = Sequence::new();
+    /// A log whose acceptance is event 6. Another event follows it.
+    fn log(known: Option<ChainEnd>) -> MockAuditLog {
         let mut audit_log = MockAuditLog::new();
-        audit_log.expect_seal().times(2).returning(|| ());
-        for number in 5..if is_accepted { 8 } else { 7 } {
-            let ends = ChainEnds {
-                base: ChainEnd::START,
-                head: end(number),
-            };
-            audit_log
-                .expect_ends()
-                .once()
-                .in_sequence(&mut order)
-                .returning(move || Ok(ends));
-        }
-        let mut audit_events = MockAuditEvents::new();
-        audit_events
-            .expect_record()
+        audit_log.expect_seal().once().returning(|| ());
+        audit_log
+            .expect_accept()
             .once()
-            .withf(move |event, _| *event == expected)
-            .returning(|_, _| Ok(()));
+            .withf(move |command, _| command.known == known)
+            .returning(|_, _| Ok(end(6)));
+        let ends = ChainEnds {
+            base: ChainEnd::START,
+            head: end(7),
+        };
+        audit_log.expect_ends().returning(move || Ok(ends));
+        audit_log
+    }
+
+    /// Accepts a log whose key folder has `kept`. The folder accepts a new note if `is_writable`.
+    async fn accept(
+        kept: Option<String>,
+        is_writable: bool,
+        known: Option<ChainEnd>,
+    ) -> Result<(), PortError> {
+        let is_accepted = is_writable || kept.is_none();
         let mut kept_checkpoint = MockKeptCheckpoint::new();
         kept_checkpoint.expect_load().return_once(move || Ok(kept));
         kept_checkpoint.expect_keep().returning(move |new| {
@@ -162,8 +150,7 @@ mod tests {
             })
             .returning(|_| Ok(()));
         let accept = AcceptAuditLog {
-            audit_log: Arc::new(audit_log),
-            audit_events: Arc::new(audit_events),
+            audit_log: Arc::new(log(known)),
             checkpoints: Arc::new(checkpoints),
             kept: Arc::new(kept_checkpoint),
             signer: Arc::new(ToyNotes(1)),
@@ -175,24 +162,19 @@ mod tests {
         Ok(())
     }
 
-    fn event() -> AuditEvent {
-        AuditEvent::new(AuditAction::AuditLogAccepted).with("head", written(end(5)))
-    }
-
     #[tokio::test]
-    async fn the_event_names_the_end_of_the_log_and_the_checkpoint_that_it_contradicts() {
-        let contradicted = event().with("checkpoint", written(end(9)));
-        let accepted = accept(Some(note(9, 1)), true, contradicted).await;
+    async fn the_newest_valid_checkpoint_is_named() {
+        let accepted = accept(Some(note(9, 1)), true, Some(end(9))).await;
         assert!(accepted.is_ok(), "{accepted:?}");
-        let accepted = accept(Some(note(9, 2)), true, event()).await;
+        let accepted = accept(Some(note(9, 2)), true, None).await;
         assert!(accepted.is_ok(), "a lost key: {accepted:?}");
     }
 
     #[tokio::test]
     async fn a_key_folder_that_cannot_be_written_matters_only_if_it_has_a_checkpoint() {
-        let accepted = accept(None, false, event()).await;
+        let accepted = accept(None, false, None).await;
         assert!(accepted.is_ok(), "{accepted:?}");
-        let refused = accept(Some(note(9, 2)), false, event()).await;
+        let refused = accept(Some(note(9, 2)), false, None).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
     }
 }

@@ -7,7 +7,7 @@ use domain::{
     audit::{
         AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier,
     },
-    changes::TrimAuditLog,
+    changes::{AcceptAuditLog, TrimAuditLog},
 };
 
 contract! {
@@ -29,6 +29,7 @@ contract! {
         events_that_are_added_while_the_log_is_trimmed_stay_in_the_chain,
         sealing_seals_every_event_that_was_committed,
         the_sealed_part_of_the_log_is_read_without_sealing,
+        an_acceptance_directly_follows_the_end_that_it_names,
 }
 
 async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<SealedRow> {
@@ -265,6 +266,44 @@ async fn trimming_stops_at_the_first_event_that_is_too_young(storage: &Storage) 
     assert_eq!(trim(storage, 10, 10).await, 1);
     assert_eq!(trim(storage, 10, 10).await, 0);
     assert_eq!(verified(storage).await.base.number, AuditNumber(1));
+}
+
+async fn accept(storage: &Storage) -> ChainEnd {
+    let command = AcceptAuditLog { known: None };
+    answered(|| storage.audit_log.accept(command, context(at(50)))).await
+}
+
+async fn an_acceptance_directly_follows_the_end_that_it_names(storage: &Storage) {
+    assert_eq!(accept(storage).await.number, AuditNumber(1));
+    race((0..20).map(|turn| {
+        let storage = storage.clone();
+        async move {
+            if turn % 4 == 0 {
+                accept(&storage).await;
+            } else {
+                failures(&storage, [9]).await;
+                storage.audit_log.seal().await;
+            }
+        }
+    }))
+    .await;
+    let last = accept(storage).await;
+    let head = storage.audit_log.ends().await.expect("storage is available").head;
+    assert_eq!(last, head, "the new end is returned");
+    verified(storage).await;
+    let mut previous = ChainEnd::START;
+    let mut accepted = 0;
+    for row in rows(storage, 0, 100).await {
+        let end = row.end();
+        let record = AuditRecord::try_from(row.row).expect("the row is readable");
+        if record.event.action == AuditAction::AuditLogAccepted {
+            let named = format!("{}:{}", previous.number, previous.seal);
+            assert_eq!(record.event.details["head"], named);
+            accepted += 1;
+        }
+        previous = end;
+    }
+    assert_eq!(accepted, 7);
 }
 
 async fn sealing_seals_every_event_that_was_committed(storage: &Storage) {

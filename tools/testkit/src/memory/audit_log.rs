@@ -2,10 +2,10 @@ use super::MemoryStorage;
 use async_trait::async_trait;
 use domain::{
     audit::{
-        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, Backlog, ChainEnds,
-        ReadRow,
+        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, Backlog, ChainEnd,
+        ChainEnds, ReadRow,
     },
-    changes::TrimAuditLog,
+    changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditEvents, AuditLog, PortError},
 };
 
@@ -60,6 +60,13 @@ impl AuditLog for MemoryStorage {
         };
         tables.log.trim(&change, &context);
         Ok(change.count)
+    }
+
+    async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError> {
+        let mut tables = self.transaction()?;
+        let event = command.decide(tables.log.ends().head);
+        tables.log.append(&event, &context);
+        Ok(tables.log.ends().head)
     }
 }
 

@@ -1,9 +1,13 @@
-//! Removes the oldest events of the audit log.
+//! Changes to the sealed audit log: removes its oldest events, and accepts it as it is. Both lock the
+//! chain.
 
 use super::events::EventWriter;
 use crate::{error::StorageError, tables::audit};
 use diesel_async::AsyncPgConnection;
-use domain::changes::{TrimAuditLog, TrimFacts};
+use domain::{
+    audit::ChainEnd,
+    changes::{AcceptAuditLog, TrimAuditLog, TrimFacts},
+};
 
 /// Removes what `command` decides to remove; returns how many events that is.
 ///
@@ -26,4 +30,14 @@ pub async fn trim(
     audit::remove(conn, first, last).await?;
     events.append(conn, ends.head, &change.event).await?;
     Ok(change.count)
+}
+
+/// Appends the event of `command` directly after the end of the chain; returns the new end.
+pub async fn accept(
+    conn: &mut AsyncPgConnection,
+    command: AcceptAuditLog,
+    events: &EventWriter,
+) -> Result<ChainEnd, StorageError> {
+    let head = audit::lock_ends(conn).await?.head;
+    events.append(conn, head, &command.decide(head)).await
 }
