@@ -3,9 +3,9 @@
 //! | module | contains | uses |
 //! |---|---|---|
 //! | `ports` | implementations of ports | `changes`, the batches, `tables`, `database` |
-//! | `changes` | loading facts, applying changes, writing and sealing audit events | `tables`, `written` |
+//! | `changes` | loading facts, applying changes, writing and sealing events | `tables`, `written` |
 //! | `sealing` | sealing of pending events | `changes`, `tables`, `written`, `database` |
-//! | `missing` | a search for written events that are neither pending nor sealed | `tables`, `written`, `database` |
+//! | `missing` | search for events that disappeared | `tables`, `written`, `database` |
 //! | `snapshot_batches` | reading snapshots for several callers | `batches`, `tables`, `database` |
 //! | `rotation_batches` | rotating sessions for several callers | `batches`, `tables`, `database` |
 //! | `batches` | combining requests that arrive at the same time | `database` |

@@ -1,5 +1,5 @@
-//! Finds out whether the events that this process has written are pending or sealed. Another program
-//! can delete a pending event.
+//! Finds out whether the events that this process has written are pending or sealed. Another
+//! program can delete a pending event.
 
 use crate::{
     PostgresStorage,
@@ -44,8 +44,8 @@ impl PostgresStorage {
     }
 }
 
-/// Looks for `events` among the pending ones first: one that is sealed meanwhile is found in the log
-/// then. Retention moves the base before it removes it from there.
+/// Looks for `events` among the pending ones first: one that is sealed meanwhile is found in the
+/// log then. Retention moves the base before it removes it from there.
 async fn find(
     conn: &mut AsyncPgConnection,
     events: &[WrittenEvent],

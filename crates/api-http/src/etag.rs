@@ -41,7 +41,7 @@ impl EntityTag {
         Self(format!("{}.{}", end.number, end.seal))
     }
 
-    /// The tag of a public key, from its text, which contains only letters, digits, `+`, `/` and `=`.
+    /// The tag of a public key: its text, which has only letters, digits, `+`, `/` and `=`.
     pub fn of_checkpoint_key(key: &str) -> Self {
         Self(key.to_owned())
     }

@@ -1,4 +1,4 @@
-//! Changes to the sealed audit log: removes its oldest events, and accepts it as it is. Both lock the
+//! Removes the oldest events of the sealed audit log, and accepts the log as it is. Both lock the
 //! chain.
 
 use super::events::EventWriter;

@@ -10,8 +10,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
     changes::{
-        AssignRoles, CatalogueCommand, ChangeError, ChangePassword, Command, DeleteRole, DeleteUser,
-        EndSession, EndSessions, ImportUsers, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
+        AcceptAuditLog, AssignRoles, CatalogueCommand, ChangeError, ChangePassword, Command, DeleteRole,
+        DeleteUser, EndSession, EndSessions, ImportUsers, RegisterUser, RevokeSessions, SetStatus,
+        TrimAuditLog,
     },
     ports::{PortError, StorageHealth},
     role::RoleName,
@@ -226,6 +227,10 @@ fn calls_of_the_audit_log(storage: &Storage) -> Vec<(&'static str, Call)> {
         }),
         call("trim", storage, |it| async move {
             it.audit_log.trim(trimming, context(at(1))).await
+        }),
+        call("accept", storage, |it| async move {
+            let command = AcceptAuditLog { known: None };
+            it.audit_log.accept(command, context(at(1))).await
         }),
     ]
 }

@@ -55,8 +55,8 @@ pub struct Backlog {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Returns the event which reports that `count` committed events are neither pending nor sealed. The
-/// first was written at `first`.
+/// Returns the event which reports that `count` committed events are neither pending nor sealed.
+/// The first was written at `first`.
 #[must_use]
 pub fn report_missing(count: usize, first: DateTime<Utc>) -> AuditEvent {
     AuditEvent::new(AuditAction::PendingEventMissing)

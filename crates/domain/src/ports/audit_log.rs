@@ -40,8 +40,7 @@ pub trait AuditLog: Send + Sync {
     /// change MUST be written in the same transaction.
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError>;
 
-    /// Seals the event that [`AcceptAuditLog::decide`] returns for the end of the log directly after
-    /// this end, and returns the new end. No event MUST come between the two. Pending events stay
-    /// pending.
+    /// Seals the event that [`AcceptAuditLog::decide`] returns for the end of the log, and returns
+    /// the new end. The event MUST follow that end directly. Pending events stay pending.
     async fn accept(&self, command: AcceptAuditLog, context: AuditContext) -> Result<ChainEnd, PortError>;
 }
