@@ -3,7 +3,7 @@
 //! | module | contains | uses |
 //! |---|---|---|
 //! | `ports` | implementations of ports | `changes`, the batches, `tables`, `database` |
-//! | `changes` | loading facts, applying changes, writing and sealing events | `tables`, `written` |
+//! | `changes` | loads facts, applies changes, writes and seals events | `tables`, `written` |
 //! | `sealing` | sealing of pending events | `changes`, `tables`, `written`, `database` |
 //! | `missing` | search for events that disappeared | `tables`, `written`, `database` |
 //! | `snapshot_batches` | reading snapshots for several callers | `batches`, `tables`, `database` |

@@ -24,7 +24,7 @@ pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
     written: Arc<WrittenEvents>,
-    /// The events of the last attempt of the transaction.
+    /// The events of the transaction. Only COMMIT follows them, and is not repeated if it fails.
     uncommitted: Arc<Mutex<Vec<WrittenEvent>>>,
 }
 
