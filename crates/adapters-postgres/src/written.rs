@@ -85,7 +85,7 @@ impl WrittenEvents {
     /// and removed, so none is missing and those are forgotten.
     pub fn missing(&self, checked: Vec<WrittenEvent>, found: &Found) -> Vec<WrittenEvent> {
         self.forget(found.sealed.iter().copied());
-        let is_present = |mac| found.pending.contains(mac) || found.sealed.contains(mac);
+        let is_present = |mac: &AuditMac| found.pending.contains(mac) || found.sealed.contains(mac);
         let absent = |event: &WrittenEvent| !is_present(&event.mac);
         let absent: Vec<_> = checked.into_iter().filter(absent).collect();
         let was_trimmed = self.lock().base.replace(found.base) != Some(found.base);
