@@ -212,8 +212,9 @@ impl CountedStorage {
 
     /// Logs `alice` in as the use case does, except for the password.
     async fn log_in(&self, max_sessions: u32) -> NewSession {
-        let found = self.storage.find_for_login(&canonical("alice"), places());
-        let found = found.await.expect("the database answers");
+        let login = canonical("alice");
+        let found = self.storage.find_for_login(&login, places()).await;
+        let found = found.expect("the database answers");
         let user = found.expect("the user is stored").credentials.user;
         let session = a_session(user.id, at(0));
         let opening = OpenSession {

@@ -21,7 +21,7 @@ use domain::{
     session::EndReason,
     use_cases::{VerifiedLog, VerifyAuditError, VerifyAuditRequest},
 };
-use std::{error::Error, fmt::Write, sync::Arc};
+use std::{fmt::Write, sync::Arc};
 use testkit::{
     Fakes, Storage, ToySealer,
     fixtures::{a_user, at, context},
