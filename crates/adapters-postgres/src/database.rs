@@ -21,6 +21,7 @@ use tokio::{
 mod connect_error;
 mod metered_pool;
 mod migrating;
+mod notifications;
 mod opening;
 mod settings;
 mod tls;
@@ -28,7 +29,7 @@ mod work;
 
 pub use connect_error::ConnectError;
 use metered_pool::{Manager, MeteredPool};
-use opening::Server;
+pub(crate) use opening::{Server, Unopened};
 pub use settings::PoolSettings;
 pub(crate) use work::Mode;
 use work::Work;
@@ -171,6 +172,11 @@ impl PostgresDatabase {
             is_short: wait.limit() < self.answer_timeout / 2,
         };
         Ok((wait, limit))
+    }
+
+    /// Returns how connections are opened.
+    pub(crate) fn server(&self) -> Arc<Server> {
+        Arc::clone(&self.server)
     }
 
     /// Returns the runtime that work runs on.

@@ -2,6 +2,7 @@
 //!
 //! | module | contains | uses |
 //! |---|---|---|
+//! | `bus` | the invalidation bus over LISTEN and NOTIFY | `tables`, `database` |
 //! | `ports` | implementations of ports | `changes`, the batches, `tables`, `database` |
 //! | `changes` | loads facts, applies changes, writes and seals events | `tables`, `written` |
 //! | `sealing` | sealing of pending events | `changes`, `tables`, `written`, `database` |
@@ -19,6 +20,7 @@
 //! in the order that `changes/load.rs` states.
 
 mod batches;
+mod bus;
 mod changes;
 mod database;
 mod error;
@@ -36,6 +38,7 @@ mod snapshot_batches;
 mod tables;
 mod written;
 
+pub use bus::PostgresBus;
 pub use changes::SealedEvents;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use migrations::MigrationStatus;

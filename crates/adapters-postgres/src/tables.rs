@@ -9,6 +9,7 @@ pub mod audit_pending;
 pub mod batched_rotation;
 pub mod clock;
 pub mod login_facts;
+pub mod notifications;
 mod permissions;
 pub mod recorded;
 pub mod replica_leases;

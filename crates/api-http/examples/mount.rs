@@ -89,6 +89,8 @@ fn edge() -> Edge {
             public_keys: fakes.tokens.keys.clone(),
             storage_health: fakes.storage.storage().health,
             redis_health: None,
+            bus_health: None,
+            session_bus: None,
             session_memory: None,
             clock_comparison: None,
         },

@@ -36,6 +36,7 @@ mod refresh_cookie;
 mod request;
 mod request_ids;
 mod routes;
+mod session_bus;
 mod state;
 mod web_origin;
 
@@ -45,6 +46,7 @@ pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
 pub use cookie_path::{CookiePathPrefix, CookiePathPrefixRefused};
 pub use mutations::Mutations;
 pub use openapi::{OrderedJson, openapi};
+pub use session_bus::SessionBus;
 pub use state::{Edge, HttpSettings, UseCases};
 pub use web_origin::{WebOrigin, WebOriginRefused};
 

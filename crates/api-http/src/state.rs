@@ -1,4 +1,6 @@
-use crate::{cookie_path::CookiePathPrefix, mutations::Mutations, web_origin::WebOrigin};
+use crate::{
+    cookie_path::CookiePathPrefix, mutations::Mutations, session_bus::SessionBus, web_origin::WebOrigin,
+};
 use domain::{
     core::{Administration, Core},
     ports::{Clock, ClockComparison, PublicKeys, Randomness, SessionMemory, StorageHealth},
@@ -15,6 +17,10 @@ pub struct UseCases {
     pub storage_health: Arc<dyn StorageHealth>,
     /// The health of Redis, if it is configured. The service works without it.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
+    /// The health of an invalidation bus in the database. Without it, sessions are not cached.
+    pub bus_health: Option<Arc<dyn StorageHealth>>,
+    /// What carries invalidations between replicas; `None` not to report it.
+    pub session_bus: Option<SessionBus>,
     /// The state of the session cache; `None` if the database is read for each request.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Whether this machine's clock agrees with the database's; `None` if there is no other clock.

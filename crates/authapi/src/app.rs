@@ -6,6 +6,7 @@ use crate::{
     Failure,
     audit_keys::AuditKeys,
     audit_start,
+    bus::BusKind,
     checkpoints::Checkpoints,
     composition, first_admin,
     housekeeping::Housekeeping,
@@ -223,6 +224,7 @@ impl Application {
             address = %self.address,
             issuer = tokens.issuer,
             database = %database.url,
+            bus = BusKind::of(&self.settings).name(),
             keys = %keys.dir.display(),
             "listening: {next}"
         );

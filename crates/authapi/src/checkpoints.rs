@@ -223,6 +223,7 @@ mod tests {
             accepted_keys: ["one".to_owned()].into(),
             refresh_key: "fingerprint".to_owned(),
             audit_key,
+            bus: None,
             lifetimes,
         }
     }

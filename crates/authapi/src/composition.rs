@@ -21,6 +21,8 @@ pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
         public_keys: Arc::clone(&ports.public_keys),
         storage_health: Arc::clone(&ports.storage.health),
         redis_health: ports.redis_health.clone(),
+        bus_health: ports.bus_health.clone(),
+        session_bus: Some(ports.bus.into()),
         session_memory: ports.session_memory.clone(),
         clock_comparison: ports.clock_watch.clone().map(|watch| watch as _),
     }

@@ -4,6 +4,7 @@
 mod app;
 mod audit_keys;
 mod audit_start;
+mod bus;
 mod byte_order_mark;
 mod checkpoints;
 pub mod cli;

@@ -2,7 +2,7 @@
 //!
 //! The other crates record metrics; this module collects and serves them.
 
-use crate::{Failure, listener, settings::MetricsSettings};
+use crate::{Failure, bus::BusKind, listener, settings::MetricsSettings};
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::{Server, ServerHandle},
@@ -38,6 +38,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_CONNECTIONS: usize = 64;
 
 const BUILD: &str = "authapi_build_info";
+const INVALIDATION_BUS: &str = "authapi_invalidation_bus_info";
 const SESSIONS_REMOVED: &str = "authapi_sessions_removed_total";
 const CLOCK_SKEW: &str = "authapi_clock_skew_seconds";
 
@@ -118,6 +119,11 @@ pub fn clock_skew(ahead: TimeDelta) {
     gauge!(CLOCK_SKEW).set(ahead.as_seconds_f64());
 }
 
+/// Sets the kind of the invalidation bus.
+pub fn invalidation_bus(kind: BusKind) {
+    gauge!(INVALIDATION_BUS, "bus" => kind.name()).set(1);
+}
+
 fn record() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
@@ -134,6 +140,10 @@ fn record() -> PrometheusHandle {
 
 fn describe() {
     describe_gauge!(BUILD, "The running version, as a label; always 1.");
+    describe_gauge!(
+        INVALIDATION_BUS,
+        "What carries invalidations of sessions, as a label; always 1."
+    );
     describe_counter!(SESSIONS_REMOVED, "Dead sessions removed from the database.");
     describe_gauge!(
         CLOCK_SKEW,

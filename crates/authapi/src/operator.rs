@@ -3,6 +3,7 @@
 use crate::{
     Failure,
     audit_keys::{AuditKeys, KeyUser},
+    bus::BusSettings,
     composition::administration_rules,
     operator_revocations::OperatorRevocations,
     replica_entry::check_audit_key,
@@ -114,7 +115,7 @@ impl Operator {
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
         let audit = audit_keys.ports(&storage);
         let audit_log = Arc::clone(&audit.log);
-        let revocations = OperatorRevocations::new(leases, settings.redis.clone());
+        let revocations = OperatorRevocations::new(leases, BusSettings::new(settings, database));
         let ports = AdministrationPorts {
             accounts: storage.accounts,
             users: Arc::clone(&storage.users),

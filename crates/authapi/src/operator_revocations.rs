@@ -1,4 +1,7 @@
-use crate::{replica, settings::RedisSettings, wiring::open_redis};
+use crate::{
+    bus::{Bus, BusSettings},
+    replica,
+};
 use adapters_crypto::{OsRandomness, SystemClock};
 use async_trait::async_trait;
 use domain::{invalidation::InvalidationScope, ports::Revocations};
@@ -27,35 +30,29 @@ const EXPLAIN_AFTER: Duration = Duration::from_millis(500);
 /// revocation, since most commands revoke nothing.
 pub struct OperatorRevocations {
     leases: Arc<dyn ReplicaLeases>,
-    redis: RedisSettings,
+    bus: BusSettings,
     revocations: OnceCell<LeasedRevocations>,
 }
 
 impl OperatorRevocations {
-    /// `leases` are the servers' leases, and `redis` the settings of their bus.
-    pub fn new(leases: Arc<dyn ReplicaLeases>, redis: RedisSettings) -> Self {
+    /// `leases` are the servers' leases, and `bus` the settings of their bus.
+    pub fn new(leases: Arc<dyn ReplicaLeases>, bus: BusSettings) -> Self {
         Self {
             leases,
-            redis,
+            bus,
             revocations: OnceCell::new(),
         }
     }
 
     async fn begin(&self) -> LeasedRevocations {
-        let redis = open_redis(&self.redis).unwrap_or_else(|failure| {
+        let opened = self.bus.open().unwrap_or_else(|failure| {
             tracing::warn!(%failure, "the bus is unavailable; revocations wait until leases have expired");
-            None
+            Bus::in_process()
         });
         let leases = Arc::clone(&self.leases);
         // The command line serves no requests, so its cache stays empty.
         let limits = CacheLimits::default();
-        let coherence = replica::coherence(
-            leases,
-            redis.as_ref(),
-            Arc::new(SystemClock),
-            &OsRandomness,
-            limits,
-        );
+        let coherence = replica::coherence(leases, opened.bus, Arc::new(SystemClock), &OsRandomness, limits);
         listen(&coherence).await;
         LeasedRevocations::new(coherence)
     }

@@ -1,11 +1,9 @@
 //! This process as a replica: publishing its revocations, and receiving those of other replicas.
 
-use crate::settings::{DatabaseUrl, SessionCacheSettings, Settings};
-use adapters_redis::{RedisBus, RedisClient};
+use crate::settings::SessionCacheSettings;
 use domain::ports::{Clock, Randomness, Storage};
 use session_cache::{
-    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, ProcessBus,
-    SessionCoherence,
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, SessionCoherence,
     ports::{InvalidationBus, ReplicaLeases},
     protocol::ReplicaId,
 };
@@ -15,9 +13,6 @@ use tokio::{
     time::timeout,
 };
 
-/// The channel of the bus. All services on one Redis share it; invalidations of unknown sessions
-/// have no effect.
-pub const CHANNEL: &str = "authapi:invalidations";
 /// One MiB in bytes.
 const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("1 MiB is not 0");
 /// The wait budget for releasing the lease at shutdown. A lease that is not released expires.
@@ -27,15 +22,11 @@ const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 /// needs it, to publish revocations to replicas that have one.
 pub fn coherence(
     leases: Arc<dyn ReplicaLeases>,
-    redis: Option<&RedisClient>,
+    bus: Arc<dyn InvalidationBus>,
     clock: Arc<dyn Clock>,
     randomness: &dyn Randomness,
     limits: CacheLimits,
 ) -> Arc<SessionCoherence> {
-    let bus: Arc<dyn InvalidationBus> = match redis {
-        Some(redis) => Arc::new(RedisBus::new(redis.clone(), CHANNEL)),
-        None => Arc::new(ProcessBus::default()),
-    };
     let id = ReplicaId(randomness.uuid(clock.now()));
     SessionCoherence::new(id, leases, bus, Arc::new(BootClock), clock, limits)
 }
@@ -46,16 +37,6 @@ pub fn cache_limits(settings: &SessionCacheSettings) -> CacheLimits {
         snapshots: settings.max_count,
         bytes: NonZeroU64::from(settings.max_mib).saturating_mul(MIB),
     }
-}
-
-/// Returns whether session snapshots are cached in memory. Replicas need a bus for that: without
-/// one, every revocation would wait until their leases have expired.
-pub fn caches_sessions(settings: &Settings) -> bool {
-    let has_bus = match settings.database.url {
-        DatabaseUrl::Sqlite(_) => true,
-        DatabaseUrl::Postgres(_) => settings.redis.url.is_some(),
-    };
-    settings.session_cache.memory && has_bus
 }
 
 /// Returns `storage` with session snapshots cached if `caches_sessions`.

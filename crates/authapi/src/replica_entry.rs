@@ -2,6 +2,7 @@
 
 use crate::{
     Failure,
+    bus::BusKind,
     settings::{TokensSettings, variable},
     wiring::delta,
 };
@@ -22,8 +23,13 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The wait budget for removing the entry at shutdown.
 const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// Returns how this server issues and verifies tokens, and the id of its audit key.
-pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing, audit_key: String) -> ReplicaSettings {
+/// Returns how this server issues, verifies and revokes tokens, and the id of its audit key.
+pub fn replica_settings(
+    settings: &TokensSettings,
+    keys: &KeyRing,
+    audit_key: String,
+    bus: BusKind,
+) -> ReplicaSettings {
     let millis = |span| delta(span).num_milliseconds();
     ReplicaSettings {
         issuer: settings.issuer.clone(),
@@ -33,6 +39,7 @@ pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing, audit_key: St
         accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
         refresh_key: keys.refresh_key_fingerprint(),
         audit_key: Some(audit_key),
+        bus: Some(bus.name().to_owned()),
         lifetimes: TokenLifetimes {
             access: millis(settings.access_ttl),
             refresh_idle: millis(settings.refresh_idle_ttl),
@@ -60,8 +67,8 @@ impl ReplicaEntry {
     /// once, at least one finds the other.
     ///
     /// # Errors
-    /// If another replica would reject the tokens or the audit events of this one, or the other way
-    /// round, unless `may_differ`. The entry is removed again.
+    /// If another replica would reject the tokens or the audit events of this one, or miss its
+    /// invalidations, or the other way round, unless `may_differ`. The entry is removed again.
     pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
         let unreadable = |error| Failure::because("the replicas cannot be compared", error);
         self.replicas
@@ -76,8 +83,8 @@ impl ReplicaEntry {
         };
         let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
         if may_differ && other_audit_key.is_none() {
-            let (what, rejected) = (describe(&mismatch), rejected_items(mismatch.setting));
-            tracing::warn!("{what}; each rejects the {rejected} of the other");
+            let (what, effect) = (describe(&mismatch), effect(mismatch.setting));
+            tracing::warn!("{what}, so that each will {effect} of the other");
             return Ok(());
         }
         self.leave().await;
@@ -151,7 +158,7 @@ pub async fn check_audit_key(replicas: &dyn Replicas, own: &str) -> Result<(), F
 
 /// Returns the failure because of `mismatch`, with the remedies. No setting permits two audit keys.
 fn refusal(mismatch: &Mismatch) -> Failure {
-    let (what, rejected) = (describe(mismatch), rejected_items(mismatch.setting));
+    let (what, effect) = (describe(mismatch), effect(mismatch.setting));
     let meanwhile = match mismatch.setting {
         SharedSetting::AuditKey => String::new(),
         _ => format!(
@@ -160,7 +167,7 @@ fn refusal(mismatch: &Mismatch) -> Failure {
         ),
     };
     Failure::new(format!(
-        "{what}, so that each would reject the {rejected} of the other: correct it, or stop the other replicas first \
+        "{what}, so that each would {effect} of the other: correct it, or stop the other replicas first \
          (one that was killed counts for {} more seconds){meanwhile}",
         TERM.as_secs(),
     ))
@@ -184,18 +191,23 @@ fn describe(mismatch: &Mismatch) -> String {
             "{}: audit.key is not that of a running replica (ids {here} and {there})",
             variable("keys.dir"),
         ),
+        SharedSetting::Bus => format!(
+            "{}: invalidations of sessions go through {here} here and through {there} at a running replica",
+            variable("redis.url"),
+        ),
     }
 }
 
-/// Returns what replicas that differ in `setting` reject of each other.
-fn rejected_items(setting: SharedSetting) -> &'static str {
+/// Returns what replicas that differ in `setting` do wrong with what the other makes.
+fn effect(setting: SharedSetting) -> &'static str {
     match setting {
-        SharedSetting::AuditKey => "audit events",
+        SharedSetting::AuditKey => "reject the audit events",
+        SharedSetting::Bus => "miss the invalidations",
         SharedSetting::Issuer
         | SharedSetting::Audience
         | SharedSetting::ClientId
         | SharedSetting::SigningKeys
-        | SharedSetting::RefreshKey => "tokens",
+        | SharedSetting::RefreshKey => "reject the tokens",
     }
 }
 

@@ -41,7 +41,12 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Settings that can be read from a file (`..._FILE`) and are never printed.
-const SECRETS: [&str; 3] = ["bootstrap.admin_password", "database.url", "redis.url"];
+const SECRETS: [&str; 4] = [
+    "bootstrap.admin_password",
+    "database.listen_url",
+    "database.url",
+    "redis.url",
+];
 
 /// All settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

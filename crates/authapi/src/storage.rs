@@ -69,6 +69,14 @@ impl Database {
         }
     }
 
+    /// Returns the database if it is on Postgres.
+    pub fn postgres(&self) -> Option<&PostgresDatabase> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(database) => Some(database),
+        }
+    }
+
     /// Opens the database for a server; see [`open`](Self::open). This process is then the only
     /// server of a SQLite file. A Postgres database can have several.
     ///

@@ -3,14 +3,15 @@
 use crate::{
     Failure,
     audit_keys::{AuditKeys, KeyUser},
+    bus::{self, Bus, BusKind, BusSettings},
     clock_watch::ClockWatch,
     key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
-    replica,
+    metrics, replica,
     replica_entry::{ReplicaEntry, replica_settings},
     sealing::Sealing,
-    settings::{PasswordSettings, RedisSettings, Settings, ThrottleSettings, TokensSettings, variable},
+    settings::{PasswordSettings, Settings, ThrottleSettings, TokensSettings, variable},
     storage::Database,
     throttles::{self, throttle},
 };
@@ -19,7 +20,7 @@ use adapters_crypto::{
     Argon2Hasher, Argon2Params, BreachedFile, CachedTokenVerifier, HashPool, HashPoolSettings,
     HmacRefreshMac, JwtTokens, OsRandomness, SystemClock, ZxcvbnMeter,
 };
-use adapters_redis::{RedisClient, RedisHealth, RedisUrl, RedisUse};
+use adapters_redis::{RedisClient, RedisHealth, RedisUse};
 use chrono::TimeDelta;
 use domain::{
     audit::KeyTrace,
@@ -34,27 +35,14 @@ use domain::{
     token::TokenRules,
     use_cases::ResetRules,
 };
-use secrecy::ExposeSecret;
 use session_cache::{LeasedRevocations, SessionCoherence};
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
-
-/// Opens the Redis that replicas share, if configured. It connects in the background.
-pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failure> {
-    let Some(url) = &settings.url else {
-        return Ok(None);
-    };
-    let unusable = || variable("redis.url");
-    let url = RedisUrl::parse(url.expose_secret()).map_err(|error| Failure::because(unusable(), error))?;
-    let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND)
-        .map_err(|error| Failure::because(unusable(), error))?;
-    Ok(Some(client))
-}
 
 /// Returns the check of what this service uses in Redis.
 fn redis_health(redis: RedisClient, throttle: &ThrottleSettings) -> Arc<dyn StorageHealth> {
     let used = RedisUse {
         throttle_prefix: throttle.enabled.then(|| throttles::PREFIX.to_owned()),
-        channel: replica::CHANNEL.to_owned(),
+        channel: bus::CHANNEL.to_owned(),
     };
     Arc::new(RedisHealth::start(redis, used))
 }
@@ -74,6 +62,10 @@ pub struct Ports {
     pub sealing: Option<Sealing>,
     /// Present if the database has a clock of its own.
     pub clock_watch: Option<Arc<ClockWatch>>,
+    /// The kind of the invalidation bus.
+    pub bus: BusKind,
+    /// The health of a bus in Postgres; `None` if there is none, or sessions are not cached.
+    pub bus_health: Option<Arc<dyn StorageHealth>>,
     /// The health of Redis; `None` if Redis is not configured.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
@@ -96,11 +88,17 @@ impl Ports {
     pub fn new(settings: &Settings, database: &Database, trace: &KeyTrace) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let audit_keys = AuditKeys::of_database(&settings.keys, trace, KeyUser::Server)?;
+        let bus_kind = BusKind::of(settings);
+        metrics::invalidation_bus(bus_kind);
+        let Bus {
+            bus,
+            health: bus_health,
+            redis,
+        } = BusSettings::new(settings, database).open()?;
         let database = database.ports(&audit_keys);
         let mac = HmacRefreshMac::new(keys.refresh_key());
-        let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id());
+        let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id(), bus_kind);
         let jwt = Arc::new(JwtTokens::new(keys));
-        let redis = open_redis(&settings.redis)?;
         let PasswordPorts {
             hasher,
             meter,
@@ -109,7 +107,7 @@ impl Ports {
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let coherence = replica::coherence(
             database.leases,
-            redis.as_ref(),
+            bus,
             clock.clone(),
             &*randomness,
             replica::cache_limits(&settings.session_cache),
@@ -125,7 +123,7 @@ impl Ports {
             let limit = delta(settings.database.max_clock_skew);
             Arc::new(ClockWatch::new(Arc::clone(&clock) as _, database, limit))
         });
-        let caches_sessions = replica::caches_sessions(settings);
+        let caches_sessions = settings.session_cache.memory;
         let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
             storage,
@@ -143,6 +141,8 @@ impl Ports {
                 &settings.throttle,
                 redis.as_ref(),
             )?)),
+            bus: bus_kind,
+            bus_health: bus_health.filter(|_| caches_sessions),
             redis_health: redis.map(|redis| redis_health(redis, &settings.throttle)),
             signer: Arc::clone(&jwt) as _,
             verifier: verifier(&jwt, &settings.tokens),

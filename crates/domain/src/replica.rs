@@ -1,5 +1,5 @@
 //! Settings that the replicas of one database must share, so that each accepts the tokens of the
-//! others.
+//! others and receives their invalidations.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ pub struct RunningReplica {
     pub settings: ReplicaSettings,
 }
 
-/// How a replica issues and verifies tokens. Contains no secrets.
+/// How a replica issues, verifies and revokes tokens. Contains no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaSettings {
     pub issuer: String,
@@ -28,6 +28,10 @@ pub struct ReplicaSettings {
     /// The id of the audit key; `None` for a replica of a version that has none.
     #[serde(default)]
     pub audit_key: Option<String>,
+    /// The kind of the invalidation bus, such as `redis`; `None` for a replica of a version that
+    /// does not store it.
+    #[serde(default)]
+    pub bus: Option<String>,
     pub lifetimes: TokenLifetimes,
 }
 
@@ -44,7 +48,8 @@ pub struct TokenLifetimes {
     pub step_up: Option<i64>,
 }
 
-/// A setting because of which two replicas reject each other's tokens or audit events.
+/// A setting because of which two replicas reject each other's tokens or audit events, or miss each
+/// other's invalidations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedSetting {
     Issuer,
@@ -53,6 +58,7 @@ pub enum SharedSetting {
     SigningKeys,
     RefreshKey,
     AuditKey,
+    Bus,
 }
 
 /// A shared setting that two replicas do not share. For keys, the values are their ids or
@@ -89,7 +95,7 @@ impl ReplicaSettings {
     }
 
     /// Returns the first setting because of which this replica or `other` rejects tokens or audit
-    /// events of the other one.
+    /// events of the other one, or misses its invalidations.
     ///
     /// Key sets may differ as long as each contains the other's signing key: during a rotation,
     /// replicas with a newly published or a retired key run next to those without it.
@@ -106,7 +112,9 @@ impl ReplicaSettings {
             && other.accepted_keys.contains(&self.signing_key);
         let keys = (SharedSetting::SigningKeys, &self.signing_key, &other.signing_key);
         let Some((setting, here, there)) = different.or((!accepted).then_some(keys)) else {
-            return self.audit_key_mismatch(other);
+            return self
+                .audit_key_mismatch(other)
+                .or_else(|| self.bus_mismatch(other));
         };
         Some(Mismatch {
             setting,
@@ -119,12 +127,17 @@ impl ReplicaSettings {
     /// the other as forged, so they must not run together.
     #[must_use]
     pub fn audit_key_mismatch(&self, other: &Self) -> Option<Mismatch> {
-        let (here, there) = self.audit_key.as_ref().zip(other.audit_key.as_ref())?;
-        (here != there).then(|| Mismatch {
-            setting: SharedSetting::AuditKey,
-            here: here.clone(),
-            there: there.clone(),
-        })
+        mismatch_if_both(
+            SharedSetting::AuditKey,
+            self.audit_key.as_ref(),
+            other.audit_key.as_ref(),
+        )
+    }
+
+    /// Returns the buses of both if they differ. Each replica would then wait for the leases of the
+    /// other with every revocation.
+    fn bus_mismatch(&self, other: &Self) -> Option<Mismatch> {
+        mismatch_if_both(SharedSetting::Bus, self.bus.as_ref(), other.bus.as_ref())
     }
 
     /// Returns the lifetimes that differ from those of `other`.
@@ -155,6 +168,20 @@ impl ReplicaSettings {
     }
 }
 
+/// Returns the mismatch if both replicas have the setting and it differs.
+fn mismatch_if_both(
+    setting: SharedSetting,
+    here: Option<&String>,
+    there: Option<&String>,
+) -> Option<Mismatch> {
+    let (here, there) = here.zip(there)?;
+    (here != there).then(|| Mismatch {
+        setting,
+        here: here.clone(),
+        there: there.clone(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +195,7 @@ mod tests {
             accepted_keys: BTreeSet::from(["one".to_owned()]),
             refresh_key: "r".to_owned(),
             audit_key: Some("a".to_owned()),
+            bus: Some("redis".to_owned()),
             lifetimes: TokenLifetimes {
                 access: 900_000,
                 refresh_idle: 2_000_000,
@@ -189,8 +217,8 @@ mod tests {
     type Change = fn(&mut ReplicaSettings);
 
     #[test]
-    fn the_first_setting_that_makes_tokens_rejected_is_a_mismatch() {
-        let changes: [(Change, SharedSetting, [&str; 2]); 5] = [
+    fn the_first_setting_that_replicas_must_share_and_do_not_is_a_mismatch() {
+        let changes: [(Change, SharedSetting, [&str; 2]); 6] = [
             (
                 |it| it.issuer = "https://other.example".to_owned(),
                 SharedSetting::Issuer,
@@ -215,6 +243,11 @@ mod tests {
                 |it| it.audit_key = Some("b".to_owned()),
                 SharedSetting::AuditKey,
                 ["a", "b"],
+            ),
+            (
+                |it| it.bus = Some("postgres".to_owned()),
+                SharedSetting::Bus,
+                ["redis", "postgres"],
             ),
         ];
         assert_eq!(settings().mismatch(&settings()), None);
@@ -267,15 +300,17 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_of_a_version_without_an_audit_key_does_not_differ_in_it() {
-        let mut text: serde_json::Value =
-            serde_json::from_str(&settings().to_text()).expect("the settings are JSON");
-        let members = text.as_object_mut().expect("the settings are a JSON object");
-        members.remove("audit_key");
-        let old = ReplicaSettings::parse(&text.to_string()).expect("the settings parse");
-        assert_eq!(old.audit_key, None);
-        assert_eq!(old.mismatch(&settings()), None);
-        assert_eq!(settings().mismatch(&old), None);
+    fn a_replica_of_a_version_without_an_audit_key_or_a_bus_does_not_differ_in_it() {
+        for member in ["audit_key", "bus"] {
+            let mut text: serde_json::Value =
+                serde_json::from_str(&settings().to_text()).expect("the settings are JSON");
+            let members = text.as_object_mut().expect("the settings are a JSON object");
+            assert!(members.remove(member).is_some());
+            let old = ReplicaSettings::parse(&text.to_string()).expect("the settings parse");
+            assert_ne!(old, settings());
+            assert_eq!(old.mismatch(&settings()), None, "{member}");
+            assert_eq!(settings().mismatch(&old), None, "{member}");
+        }
     }
 
     #[test]

@@ -12,8 +12,9 @@
 //!
 //! [`ports`] contains what the protocol needs from outside. [`ProcessBus`] and [`BootClock`]
 //! implement two of the ports; the storage adapters implement
-//! [`ReplicaLeases`](ports::ReplicaLeases), and `adapters-redis` implements a bus between
-//! processes. No lock is held across an `await` point, except the one that orders publications.
+//! [`ReplicaLeases`](ports::ReplicaLeases), and `adapters-redis` and `adapters-postgres` implement
+//! buses between processes. No lock is held across an `await` point, except the one that orders
+//! publications.
 
 mod boot_clock;
 mod cache;

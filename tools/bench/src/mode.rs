@@ -13,7 +13,7 @@ pub enum Mode {
     Postgres,
     /// Three replicas with Postgres and Redis.
     ThreeReplicas,
-    /// One replica with Postgres only, which reads the session from the database at each request.
+    /// One replica with Postgres only.
     PostgresAlone,
 }
 

@@ -169,6 +169,8 @@ fn edge(fakes: &Fakes) -> Edge {
             public_keys: fakes.tokens.keys.clone(),
             storage_health: fakes.storage.storage().health,
             redis_health: None,
+            bus_health: None,
+            session_bus: None,
             session_memory: None,
             clock_comparison: None,
         },

@@ -1,15 +1,20 @@
 //! Opens connections to the server, and reports why it cannot be used.
 
-use super::{connect_error::ConnectError, settings::PoolSettings, tls};
+use super::{
+    connect_error::ConnectError,
+    notifications::{self, Driver},
+    settings::PoolSettings,
+    tls,
+};
 use crate::migrations;
 use diesel::{ConnectionError, QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use percent_encoding::percent_decode_str;
 use std::{error::Error as StdError, path::PathBuf, time::Duration};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::mpsc::UnboundedSender, time::timeout};
 use tokio_postgres::{
-    Config, NoTls,
+    Client, Config, NoTls,
     config::{Host, SslMode, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -74,6 +79,18 @@ impl Server {
             AsyncPgConnection::try_from_client_and_connection(client, connection).await
         };
         opened.map_err(Unopened::Unready)
+    }
+
+    /// Opens a connection for notifications. The returned future drives it, and sends the payloads
+    /// to `payloads`.
+    pub async fn receive(&self, payloads: UnboundedSender<String>) -> Result<(Client, Driver), Unopened> {
+        if let Some(tls) = self.tls.clone() {
+            let (client, connection) = self.config.connect(tls).await.map_err(Unopened::Refused)?;
+            Ok((client, notifications::driver(connection, payloads)))
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await.map_err(Unopened::Refused)?;
+            Ok((client, notifications::driver(connection, payloads)))
+        }
     }
 
     /// Checks everything that would make a server fail later.

@@ -1,6 +1,7 @@
 //! The storage contract on a real server, and tests specific to Postgres.
 
 mod administration;
+mod bus;
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod failing;

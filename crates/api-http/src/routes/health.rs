@@ -1,5 +1,6 @@
 use crate::{
     metrics,
+    session_bus::SessionBus,
     state::{Edge, UseCases},
 };
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
@@ -35,7 +36,7 @@ enum LiveStatus {
     Live,
 }
 
-/// `degraded`: requests are served, but Redis is down or the clock is wrong.
+/// `degraded`: requests are served, but Redis or the bus is down, or the clock is wrong.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum ReadyStatus {
@@ -85,6 +86,11 @@ pub struct Dependencies {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     redis: Option<DependencyState>,
+    /// Whether invalidations arrive through LISTEN and NOTIFY. Omitted if Redis carries them, or if
+    /// sessions are not cached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    bus: Option<DependencyState>,
 }
 
 /// The state of the session cache.
@@ -93,11 +99,16 @@ pub struct Dependencies {
 pub struct SessionCacheState {
     mode: SessionCacheMode,
     lease: SessionCacheLease,
+    /// Omitted if the program does not report it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    bus: Option<SessionBus>,
 }
 
 impl SessionCacheState {
-    fn of(memory: Option<&dyn SessionMemory>) -> Self {
+    fn of(memory: Option<&dyn SessionMemory>, bus: Option<SessionBus>) -> Self {
         Self {
+            bus,
             mode: if memory.is_some() {
                 SessionCacheMode::Memory
             } else {
@@ -134,7 +145,7 @@ pub async fn live() -> impl Responder {
     path = "/health/ready",
     tag = "operations",
     responses(
-        (status = 200, description = "All required dependencies are available; `degraded` if Redis is not, or if the clock is wrong.", body = ReadyResponse),
+        (status = 200, description = "All required dependencies are available; `degraded` if Redis or the bus is not, or if the clock is wrong.", body = ReadyResponse),
         (status = 503, description = "A required dependency is unavailable.", body = ReadyResponse),
     )
 )]
@@ -142,21 +153,23 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
     let UseCases {
         storage_health,
         redis_health,
+        bus_health,
+        session_bus,
         session_memory,
         clock_comparison,
         ..
     } = &edge.use_cases;
     // Concurrently: a hanging database must not use up the time for checking Redis.
-    let (database, redis) = tokio::join!(is_up("database", &**storage_health), async {
-        match redis_health {
-            Some(health) => Some(is_up("redis", &**health).await),
-            None => None,
-        }
-    });
+    let (database, redis, bus) = tokio::join!(
+        is_up("database", &**storage_health),
+        is_optional_up("redis", redis_health.as_deref()),
+        is_optional_up("bus", bus_health.as_deref()),
+    );
+    let is_degraded = redis == Some(false) || bus == Some(false);
     let clock = clock_comparison.as_ref().and_then(|clock| clock.agrees());
-    let (mut response, status) = match (database, redis, clock) {
+    let (mut response, status) = match (database, is_degraded, clock) {
         (false, _, _) => (HttpResponse::ServiceUnavailable(), ReadyStatus::Unavailable),
-        (true, Some(false), _) | (true, _, Some(false)) => (HttpResponse::Ok(), ReadyStatus::Degraded),
+        (true, true, _) | (true, _, Some(false)) => (HttpResponse::Ok(), ReadyStatus::Degraded),
         (true, _, _) => (HttpResponse::Ok(), ReadyStatus::Ready),
     };
     if !database {
@@ -167,8 +180,9 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
         dependencies: Dependencies {
             database: state(database),
             redis: redis.map(state),
+            bus: bus.map(state),
         },
-        session_cache: SessionCacheState::of(session_memory.as_deref()),
+        session_cache: SessionCacheState::of(session_memory.as_deref(), *session_bus),
         clock: clock.map(|agrees| {
             if agrees {
                 ClockState::Right
@@ -177,6 +191,13 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             }
         }),
     })
+}
+
+async fn is_optional_up(name: &'static str, health: Option<&dyn StorageHealth>) -> Option<bool> {
+    match health {
+        Some(health) => Some(is_up(name, health).await),
+        None => None,
+    }
 }
 
 async fn is_up(name: &'static str, health: &dyn StorageHealth) -> bool {

@@ -1,6 +1,7 @@
 //! The successful responses of each endpoint, and its specific problems.
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app_by};
+use api_http::SessionBus;
 use chrono::Duration;
 use domain::{
     ports::{ClockComparison, SessionMemory},
@@ -568,6 +569,27 @@ async fn without_redis_the_service_is_degraded_but_ready() {
     );
     app.storage.disconnect();
     assert_eq!(app.get("/health/ready").send().await.status, 503);
+}
+
+#[actix_web::test]
+async fn without_the_bus_the_service_is_degraded_but_ready() {
+    let mut app = app();
+    let bus = MemoryStorage::default();
+    app.edge.use_cases.bus_health = Some(bus.storage().health);
+    app.edge.use_cases.session_bus = Some(SessionBus::Postgres);
+    let ready = app.get("/health/ready").send().await;
+    assert_eq!(ready.body["status"], "ready");
+    assert_eq!(ready.body["session_cache"]["bus"], "postgres");
+    bus.disconnect();
+    let degraded = app.get("/health/ready").send().await;
+    assert_eq!(
+        (degraded.status, &degraded.body["status"]),
+        (200, &json!("degraded"))
+    );
+    assert_eq!(
+        degraded.body["dependencies"],
+        json!({"database": "up", "bus": "down"})
+    );
 }
 
 struct Comparison(Option<bool>);

@@ -69,9 +69,10 @@ impl Rule {
 
 /// Settings whose rules depend on each other. Only the first invalid one of a group is reported,
 /// because the others may be valid once it is corrected.
-const LINKED: [&[&str]; 5] = [
+const LINKED: [&[&str]; 6] = [
     &["bootstrap.admin_login", "bootstrap.admin_password"],
     &["cors.origins", "tokens.issuer"],
+    &["database.listen_url", "database.url"],
     &["metrics.host", "metrics.port", "server.host", "server.port"],
     &[
         "password.allow_weak_hashing",

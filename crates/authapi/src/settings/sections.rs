@@ -72,6 +72,9 @@ impl ServerSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
     pub url: DatabaseUrl,
+    /// The URL of the same Postgres database for the connection that receives invalidations, if
+    /// `url` leads through a pooler.
+    pub listen_url: Option<DatabaseUrl>,
     /// Maximum number of open connections to Postgres.
     pub pool_size: NonZeroUsize,
     /// Maximum difference between this machine's clock and that of Postgres.
@@ -83,6 +86,7 @@ impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: DatabaseUrl::default(),
+            listen_url: None,
             pool_size: NonZeroUsize::new(16).expect("16 is not 0"),
             max_clock_skew: Duration::from_secs(5),
         }
@@ -101,8 +105,8 @@ pub struct RedisSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionCacheSettings {
-    /// Whether session snapshots are cached in memory. Takes effect on SQLite, and on Postgres with
-    /// Redis; otherwise every request reads its session from the database.
+    /// Whether session snapshots are cached in memory; otherwise every request reads its session
+    /// from the database.
     pub memory: bool,
     /// Maximum number of cached session snapshots.
     pub max_count: NonZeroUsize,

@@ -124,6 +124,8 @@ const INVALID: &[(&str, &str)] = &[
     ("AUTHAPI_COOKIES__PATH_PREFIX", "/auth/"),
     ("AUTHAPI_COOKIES__PATH_PREFIX", "/a%2fb"),
     ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
+    // The database is a file.
+    ("AUTHAPI_DATABASE__LISTEN_URL", "postgres://me@db/authapi"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "1001"),
     ("AUTHAPI_DATABASE__MAX_CLOCK_SKEW", "999ms"),
@@ -366,6 +368,12 @@ fn a_setting_that_may_be_invalid_only_because_of_another_is_not_reported() {
         ),
         ("PASSWORD__MEMORY_KIB", "64", "PASSWORD__ITERATIONS", "1"),
         ("SERVER__PORT", "http", "METRICS__PORT", "8000"),
+        (
+            "DATABASE__URL",
+            "mysql://db/authapi",
+            "DATABASE__LISTEN_URL",
+            "postgres://db/authapi",
+        ),
         ("TOKENS__REFRESH_TTL", "120", "TOKENS__REFRESH_IDLE_TTL", "100d"),
         ("TOKENS__REFRESH_IDLE_TTL", "0s", "TOKENS__ACCESS_TTL", "10m"),
     ] {
@@ -482,6 +490,10 @@ fn an_unknown_name_is_refused_with_a_suggestion() {
 fn on_postgres_keys_are_not_generated_by_default_and_urls_are_not_printed() {
     let start = start()
         .env("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi")
+        .env(
+            "AUTHAPI_DATABASE__LISTEN_URL",
+            "postgres://me:hunter2@primary/authapi",
+        )
         .env("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache");
     let loaded = load(&start.sources).expect("the settings are valid");
     assert!(!loaded.settings.keys.generate_missing);
@@ -494,6 +506,33 @@ fn on_postgres_keys_are_not_generated_by_default_and_urls_are_not_printed() {
 
     let enabled = start.env("AUTHAPI_KEYS__GENERATE_MISSING", "true").load();
     assert!(enabled.keys.generate_missing);
+}
+
+#[test]
+fn a_url_to_listen_on_may_be_in_a_file_and_must_be_one_of_postgres() {
+    let folder = start().file("url", "postgres://me:hunter2@primary/authapi\n");
+    let file = folder.path("url");
+    let file = file.to_str().expect("the path is UTF-8");
+    let settings = start()
+        .env("AUTHAPI_DATABASE__URL", "postgres://pooler/authapi")
+        .env("AUTHAPI_DATABASE__LISTEN_URL_FILE", file)
+        .load();
+    let Some(DatabaseUrl::Postgres(url)) = &settings.database.listen_url else {
+        panic!("{:?}", settings.database);
+    };
+    assert_eq!(url.expose_secret(), "postgres://me:hunter2@primary/authapi");
+    for wrong in [
+        "sqlite://data/authapi.db",
+        "redis://me:hunter2@cache",
+        "postgres://a@b@c/d",
+    ] {
+        let line = start()
+            .env("AUTHAPI_DATABASE__URL", "postgres://pooler/authapi")
+            .env("AUTHAPI_DATABASE__LISTEN_URL", wrong)
+            .refused();
+        assert!(line.starts_with("AUTHAPI_DATABASE__LISTEN_URL "), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
 }
 
 #[test]
@@ -706,10 +745,11 @@ fn pages_that_the_network_can_forge_are_refused_if_the_issuer_has_https() {
 }
 
 /// Settings whose default is unset or depends on the machine.
-const COMMENTED_OUT: [&str; 10] = [
+const COMMENTED_OUT: [&str; 11] = [
     "audit.retention",
     "bootstrap.admin_login",
     "bootstrap.admin_password",
+    "database.listen_url",
     "metrics.port",
     "password.breached_file",
     "password.forbidden_words",

@@ -82,7 +82,7 @@ async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: H
 }
 
 /// Returns the `host:port` of a URL.
-fn address_in(url: &str) -> &str {
+pub fn address_in(url: &str) -> &str {
     let rest = url.rsplit_once('@').expect("the URL names a user").1;
     let address = rest.split('/').next().expect("split returns at least one part");
     let _: SocketAddr = address.parse().expect("tests are on loopback");

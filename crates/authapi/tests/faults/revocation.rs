@@ -1,6 +1,6 @@
-//! Revocations during faults, with three replicas on Postgres and Redis under a mixed load. From
-//! the moment of each response on, probes ask every replica whether it still accepts the revoked
-//! token.
+//! Revocations during faults, with three replicas on Postgres, with and without Redis, under a
+//! mixed load. From the moment of each response on, probes ask every replica whether it still
+//! accepts the revoked token.
 //!
 //! `AUTHAPI_TEST_REVOCATIONS` sets the minimum number of revocations under each fault, and
 //! `AUTHAPI_TEST_REVOCATIONS_A_SECOND` their maximum rate.
@@ -9,6 +9,7 @@ mod causes;
 mod health;
 mod life;
 mod load;
+mod postgres_alone;
 mod probes;
 mod tally;
 mod world;

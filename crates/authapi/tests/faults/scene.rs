@@ -20,8 +20,8 @@ const ROUNDS: usize = 2;
 /// The duration of the load before a fault and after its end.
 const WARMING_UP: Duration = Duration::from_millis(700);
 /// The time until a fault takes full effect: requests that waited when it began have been answered,
-/// and broken connections are closed.
-const IN_FORCE: Duration = Duration::from_millis(1_500);
+/// broken connections are closed, and leases that could not be renewed have expired.
+const IN_FORCE: Duration = Duration::from_millis(2_200);
 /// The maximum time to recover after a fault.
 const RECOVERED: Duration = Duration::from_secs(2);
 /// How long an idle server may take to close open files.

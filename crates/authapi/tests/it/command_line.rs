@@ -2,6 +2,7 @@
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD, part_of},
+    mode::Mode,
     server::{Place, Run, Server},
 };
 use serde_json::{Value, json};
@@ -454,6 +455,8 @@ fn the_effective_settings_are_shown_without_secrets() {
         "{plain}"
     );
     assert!(plain.contains("AUTHAPI_TOKENS__ACCESS_TTL = 15m\n"), "{plain}");
+    let bus = format!("\n# invalidation bus: {}\n", Mode::of_this_run().bus());
+    assert!(plain.ends_with(&bus), "{plain}");
     assert!(
         plain.contains("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD = ***"),
         "{plain}"

@@ -370,7 +370,8 @@ async fn operational_endpoints_have_their_documented_responses() {
         json!({"database": "up"})
     };
     // No request has used a session yet.
-    let session_snapshots = json!({"mode": "memory", "lease": "none"});
+    let bus = Mode::of_this_run().bus();
+    let session_snapshots = json!({"mode": "memory", "lease": "none", "bus": bus});
     let mut expected =
         json!({"status": "ready", "dependencies": dependencies, "session_cache": session_snapshots});
     // SQLite has no clock of its own.

@@ -37,4 +37,9 @@ impl Mode {
     pub fn has_redis(self) -> bool {
         self != Self::Sqlite
     }
+
+    /// The name of what carries invalidations between servers.
+    pub fn bus(self) -> &'static str {
+        if self.has_redis() { "redis" } else { "process" }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     client::{Client, Pair},
+    mode::Mode,
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -54,7 +55,12 @@ async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revocations_by_the_command_line_apply_to_running_servers_when_it_returns() {
-    let server = Server::start();
+    revoke_by_each_command(&Server::start()).await;
+}
+
+/// Revokes a cached session by each command that revokes any, and asks every replica right after
+/// it.
+pub async fn revoke_by_each_command(server: &Server) {
     let replicas = server.each();
     let stranger = replicas[0].user("stranger").await;
     for (login, command, input, code) in [
@@ -168,7 +174,7 @@ async fn without_a_session_cache_each_request_reads_the_database() {
         let ready = replica.get("/health/ready").send().await;
         assert_eq!(
             ready.body["session_cache"],
-            json!({"mode": "database", "lease": "none"})
+            json!({"mode": "database", "lease": "none", "bus": Mode::of_this_run().bus()})
         );
     }
     assert_eq!(replicas[0].log_out(&pair.access).await.status, 204);

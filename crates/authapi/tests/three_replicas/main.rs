@@ -1,5 +1,5 @@
 //! The suite on three servers with one Postgres and one Redis; a client sends each request to the
-//! next of them.
+//! next of them. Revocations also run without Redis.
 
 #[path = "../it/mod.rs"]
 mod it;
@@ -11,3 +11,4 @@ mod audit_crash;
 #[path = "../postgres_redis/redis_failures.rs"]
 mod redis_failures;
 mod replicas;
+mod without_redis;

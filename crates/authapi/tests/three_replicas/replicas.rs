@@ -108,8 +108,12 @@ fn asking(replicas: &[Client], pair: &Pair) -> Vec<Call> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_revoked_at_one_replica_is_rejected_by_all_in_a_thousand_rounds() {
-    let server = Server::start();
-    let rounds = ROUNDS / WAYS.len();
+    revoke_in_each_way(&Server::start(), ROUNDS).await;
+}
+
+/// Revokes tokens `rounds` times in all, in each way at the same time.
+pub async fn revoke_in_each_way(server: &Server, rounds: usize) {
+    let rounds = rounds / WAYS.len();
     let workers = WAYS.map(|way| tokio::spawn(revoke_repeatedly(server.each(), way, rounds)));
     for (way, worker) in WAYS.into_iter().zip(workers) {
         let counted = worker.await.expect("the task does not panic");

@@ -32,6 +32,7 @@ fn replica(issuer: &str) -> RunningReplica {
             accepted_keys: ["one", "two"].map(str::to_owned).into(),
             refresh_key: "fingerprint".to_owned(),
             audit_key: Some("id".to_owned()),
+            bus: Some("redis".to_owned()),
             lifetimes: TokenLifetimes {
                 access: 1,
                 refresh_idle: 2,

@@ -1,5 +1,8 @@
 use super::Rule;
-use crate::settings::{MetricsSettings, ServerSettings, Settings, format::span::written, layers::variable};
+use crate::settings::{
+    DatabaseSettings, DatabaseUrl, MetricsSettings, ServerSettings, Settings, format::span::written,
+    layers::variable,
+};
 use actix_web::http::Uri;
 use adapters_redis::RedisUrl;
 use api_http::WebOrigin;
@@ -69,6 +72,11 @@ pub fn rules() -> Vec<Rule> {
             "cors.origins",
             format!("origins such as https://app.example.com, separated by commas, all with https or on localhost if {} has https", variable("tokens.issuer")),
             |s| !admits_forged_pages(s),
+        ),
+        Rule::checked(
+            "database.listen_url",
+            format!("a URL such as postgres://user@host/authapi, set only if {} is one too; {ENCODE}", variable("database.url")),
+            |s| has_valid_listen_url(&s.database),
         ),
         Rule::checked(
             "database.max_clock_skew",
@@ -199,6 +207,13 @@ pub fn rules() -> Vec<Rule> {
             |s| !s.users.default_roles.contains(&RoleName::ADMIN),
         ),
     ]
+}
+
+/// Returns whether the bus listens on Postgres if it has a URL of its own.
+fn has_valid_listen_url(database: &DatabaseSettings) -> bool {
+    let is_postgres = |url: &DatabaseUrl| matches!(url, DatabaseUrl::Postgres(_));
+    let listen_url = database.listen_url.as_ref();
+    listen_url.is_none_or(|url| is_postgres(url) && is_postgres(&database.url))
 }
 
 fn own_address(key: &'static str) -> Rule {

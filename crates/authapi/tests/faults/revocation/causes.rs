@@ -6,6 +6,7 @@ use super::{
     world::{REPLICAS, STEPPED, World},
 };
 use crate::redis::flush_until;
+use adapters_postgres::{PoolSettings, PostgresBus, PostgresDatabase};
 use adapters_redis::{RedisBus, RedisClient, RedisUrl};
 use session_cache::ports::{BusEvent, InvalidationBus};
 use std::{
@@ -20,7 +21,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testservers::{Own, ProxyMode, Redis};
+use testservers::ProxyMode;
 use tokio::{
     task::block_in_place,
     time::{Instant, sleep, timeout_at},
@@ -30,6 +31,10 @@ use tokio::{
 const WELL: Duration = Duration::from_secs(2);
 /// Long enough for leases without acknowledgements to expire.
 const WRONG: Duration = Duration::from_millis(2_500);
+/// Shorter than a lease.
+const BRIEF: Duration = Duration::from_secs(1);
+/// The channel of the invalidations in Postgres.
+const CHANNEL: &str = "authapi:invalidations";
 /// How long a replica is suspended.
 const HELD: Duration = Duration::from_secs(5);
 /// A delay in each direction that makes acknowledgements late, although messages arrive in time.
@@ -60,6 +65,11 @@ pub async fn hold_messages_back(world: Arc<World>, tally: Arc<Tally>) {
     through_proxies(&world, &tally, &modes).await;
 }
 
+/// Closes and resets the connections of one replica after the other to the bus.
+pub async fn cut_connections(world: Arc<World>, tally: Arc<Tally>) {
+    through_proxies(&world, &tally, &[ProxyMode::Cut, ProxyMode::Reset]).await;
+}
+
 /// Applies `modes` to the connections of each replica in turn, and then to those of all replicas.
 async fn through_proxies(world: &World, tally: &Tally, modes: &[ProxyMode]) {
     for (round, mode) in modes.iter().cycle().enumerate() {
@@ -86,19 +96,30 @@ struct Heard {
     is_late: bool,
 }
 
-/// Repeats messages of the bus, at once and much later.
+/// Repeats messages of the bus in Redis, at once and much later.
 pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
-    let redis = redis(&world);
+    let redis = world.redis();
     let url = RedisUrl::parse(redis.url()).expect("the URL is valid");
     let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND).expect("the client can be built");
-    let bus = RedisBus::new(client, &channel(redis.address()).await);
+    repeat_all(&RedisBus::new(client, &channel(redis.address()).await), &tally).await;
+}
+
+/// Repeats messages of the bus in Postgres, at once and much later.
+pub async fn repeat_notifications(world: Arc<World>, tally: Arc<Tally>) {
+    let database = PostgresDatabase::connect(world.database_url(), PoolSettings::default()).await;
+    let database = database.expect("the database can be opened");
+    let bus = PostgresBus::open(&database, None, CHANNEL).expect("the URL is valid");
+    repeat_all(&bus, &tally).await;
+}
+
+async fn repeat_all(bus: &dyn InvalidationBus, tally: &Tally) {
     let mut subscription = bus.subscribe().await.expect("the bus accepts subscriptions");
     let mut heard = VecDeque::new();
     loop {
         let over = Instant::now() + WELL;
         while let Ok(event) = timeout_at(over, subscription.next()).await {
             if let BusEvent::Message(message) = event {
-                repeat(&bus, &mut heard, message).await;
+                repeat(bus, &mut heard, message).await;
             }
         }
         count(&tally.rounds);
@@ -107,7 +128,7 @@ pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
 
 /// Repeats `message` unless it was repeated often enough, and with each new message also an old
 /// one.
-async fn repeat(bus: &RedisBus, heard: &mut VecDeque<Heard>, message: Vec<u8>) {
+async fn repeat(bus: &dyn InvalidationBus, heard: &mut VecDeque<Heard>, message: Vec<u8>) {
     if let Some(before) = heard.iter_mut().find(|it| it.message == message) {
         before.copies += 1;
         if before.copies < COPIES {
@@ -134,7 +155,7 @@ async fn repeat(bus: &RedisBus, heard: &mut VecDeque<Heard>, message: Vec<u8>) {
     }
 }
 
-async fn say(bus: &RedisBus, message: Vec<u8>) {
+async fn say(bus: &dyn InvalidationBus, message: Vec<u8>) {
     if let Err(error) = bus.publish(message).await {
         println!("a repetition was lost: {error}");
     }
@@ -162,7 +183,7 @@ pub async fn flush_redis(world: Arc<World>, tally: Arc<Tally>) {
     loop {
         let over = Arc::new(AtomicBool::new(false));
         let flushing = {
-            let (address, over) = (redis(&world).address().to_owned(), Arc::clone(&over));
+            let (address, over) = (world.redis().address().to_owned(), Arc::clone(&over));
             thread::spawn(move || flush_until(&address, &over))
         };
         // If this future is dropped, the thread ends with its Redis.
@@ -188,9 +209,9 @@ impl Drop for EndsWithThis {
 pub async fn kill_redis(world: Arc<World>, tally: Arc<Tally>) {
     loop {
         sleep(WELL).await;
-        block_in_place(|| redis(&world).kill());
+        block_in_place(|| world.redis().kill());
         sleep(WRONG).await;
-        block_in_place(|| redis(&world).restart());
+        block_in_place(|| world.redis().restart());
         count(&tally.rounds);
     }
 }
@@ -198,9 +219,31 @@ pub async fn kill_redis(world: Arc<World>, tally: Arc<Tally>) {
 pub async fn hold_redis(world: Arc<World>, tally: Arc<Tally>) {
     loop {
         sleep(WELL).await;
-        redis(&world).pause();
+        world.redis().pause();
         sleep(WRONG).await;
-        redis(&world).resume();
+        world.redis().resume();
+        count(&tally.rounds);
+    }
+}
+
+/// Kills Postgres and starts it again, for shorter and longer than a lease lasts.
+pub async fn kill_postgres(world: Arc<World>, tally: Arc<Tally>) {
+    for outage in [BRIEF, WRONG].iter().cycle() {
+        sleep(WELL).await;
+        block_in_place(|| world.postgres().kill());
+        sleep(*outage).await;
+        block_in_place(|| world.postgres().restart());
+        count(&tally.rounds);
+    }
+}
+
+/// Suspends and resumes Postgres, for shorter and longer than a lease lasts.
+pub async fn hold_postgres(world: Arc<World>, tally: Arc<Tally>) {
+    for outage in [BRIEF, WRONG].iter().cycle() {
+        sleep(WELL).await;
+        world.postgres().pause();
+        sleep(*outage).await;
+        world.postgres().resume();
         count(&tally.rounds);
     }
 }
@@ -246,8 +289,4 @@ pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
 async fn date_of(world: &World, replica: usize) -> chrono::DateTime<chrono::FixedOffset> {
     let live = world.replica(replica).client().get("/health/live").send().await;
     chrono::DateTime::parse_from_rfc2822(live.header("date")).expect("the header contains a date")
-}
-
-fn redis(world: &World) -> &Own<Redis> {
-    world.redis.as_ref().expect("this world has a Redis")
 }

@@ -53,7 +53,7 @@ pub async fn run<F: Future<Output = ()>>(
     }
     block_in_place(|| world.mend());
     all(&mut others).await;
-    tally.conclude(name);
+    tally.conclude(name, world.slowest_revocation());
 }
 
 /// Waits for all tasks and fails with the first that failed.

@@ -1,9 +1,11 @@
-//! Three replicas on one Postgres and one Redis, each with its own proxy to Redis.
+//! Three replicas on one Postgres, with or without a Redis, each with its own proxy to what carries
+//! the invalidations.
 
 use crate::{
     backing::Database,
     client::Client,
     clock_step::stepping,
+    postgres::address_in,
     scene::setting,
     server::{Place, Server},
 };
@@ -15,9 +17,10 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tempfile::TempDir;
-use testservers::{CuttingProxy, FreshDatabase, Own, ProxyMode, Redis};
+use testservers::{CuttingProxy, FreshDatabase, Own, Postgres, ProxyMode, Redis};
 use tokio::{sync::Semaphore, task::block_in_place};
 
 pub const REPLICAS: usize = 3;
@@ -25,12 +28,27 @@ pub const REPLICAS: usize = 3;
 pub const STEPPED: usize = REPLICAS - 1;
 /// The maximum number of concurrent probes of one replica: they pile up while it is suspended.
 const PROBES: usize = 96;
+/// The maximum duration of a revocation under any fault that spares the database. An idle machine
+/// needs half of it.
+const SLOWEST: Duration = Duration::from_secs(5);
+/// The maximum duration of a revocation whose database fails after the change was committed: it
+/// waits for the database, and then for leases.
+const SLOWEST_WITHOUT_DATABASE: Duration = Duration::from_secs(10);
+
+/// What carries the invalidations.
+enum Bus {
+    Redis(Own<Redis>),
+    /// The database, on a server that no other test uses.
+    Postgres(Own<Postgres>),
+    /// Nothing: sessions are not cached.
+    None,
+}
 
 pub struct World {
     // Declared before the database because they use it.
     replicas: Vec<Replica>,
     pub proxies: Vec<CuttingProxy>,
-    pub redis: Option<Own<Redis>>,
+    bus: Bus,
     /// The file from which the clock of one replica reads its offset, where it is stepped.
     pub step_file: PathBuf,
     steps: bool,
@@ -50,26 +68,34 @@ pub struct Replica {
 
 impl World {
     pub async fn start() -> Arc<Self> {
-        Self::start_on(Some(Redis::start_own()), false).await
+        Self::start_on(Bus::Redis(Redis::start_own()), false).await
     }
 
     /// Starts replicas on Postgres without Redis.
+    pub async fn start_on_postgres_alone() -> Arc<Self> {
+        Self::start_on(Bus::Postgres(Postgres::start_own()), false).await
+    }
+
+    /// Starts replicas that read every session from the database.
     pub async fn start_without_a_bus() -> Arc<Self> {
-        Self::start_on(None, false).await
+        Self::start_on(Bus::None, false).await
     }
 
     /// Starts replicas of which the last reads its clock offset from [`World::step_file`].
     pub async fn start_with_a_clock_to_step() -> Arc<Self> {
-        Self::start_on(Some(Redis::start_own()), true).await
+        Self::start_on(Bus::Redis(Redis::start_own()), true).await
     }
 
-    async fn start_on(redis: Option<Own<Redis>>, steps: bool) -> Arc<Self> {
-        let database = testservers::postgres().fresh_database();
+    async fn start_on(bus: Bus, steps: bool) -> Arc<Self> {
+        let database = match &bus {
+            Bus::Postgres(postgres) => postgres.fresh_database(),
+            Bus::Redis(_) | Bus::None => testservers::postgres().fresh_database(),
+        };
         let shared = tempfile::tempdir().expect("the folder can be created");
         let mut world = Self {
             replicas: Vec::new(),
             proxies: Vec::new(),
-            redis,
+            bus,
             step_file: shared.path().join("step"),
             steps,
             shared,
@@ -104,16 +130,54 @@ impl World {
             .with("TOKENS__ACCESS_TTL", "1d")
             .with("TOKENS__STEP_UP_MAX_AGE", "1d")
             .with("TOKENS__MAX_SESSIONS_PER_USER", "10000");
-        if let Some(redis) = &self.redis {
-            let proxy =
-                CuttingProxy::forward_to(redis.address().parse().expect("the text is an address")).await;
-            place = place.with("REDIS__URL", &format!("redis://{}", proxy.address()));
-            self.proxies.push(proxy);
+        match &self.bus {
+            Bus::Redis(redis) => {
+                let address = redis.address().parse().expect("the text is an address");
+                let proxy = CuttingProxy::forward_to(address).await;
+                place = place.with("REDIS__URL", &format!("redis://{}", proxy.address()));
+                self.proxies.push(proxy);
+            }
+            Bus::Postgres(_) => {
+                let address = address_in(self.database.url());
+                let proxy = CuttingProxy::forward_to(address.parse().expect("the text is an address")).await;
+                let url = self.database.url().replace(address, &proxy.address().to_string());
+                place = place.with("DATABASE__LISTEN_URL", &url);
+                self.proxies.push(proxy);
+            }
+            Bus::None => place = place.with("SESSION_CACHE__MEMORY", "false"),
         }
         if self.steps && number == STEPPED {
             place.wrapper = stepping(&self.step_file);
         }
         place
+    }
+
+    /// Returns the Redis that carries the invalidations.
+    pub fn redis(&self) -> &Own<Redis> {
+        match &self.bus {
+            Bus::Redis(redis) => redis,
+            Bus::Postgres(_) | Bus::None => panic!("this world has no Redis"),
+        }
+    }
+
+    /// Returns the Postgres that carries the invalidations.
+    pub fn postgres(&self) -> &Own<Postgres> {
+        match &self.bus {
+            Bus::Postgres(postgres) => postgres,
+            Bus::Redis(_) | Bus::None => panic!("this world has no Postgres of its own"),
+        }
+    }
+
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// Returns the maximum duration of a revocation under any fault of this world.
+    pub fn slowest_revocation(&self) -> Duration {
+        match &self.bus {
+            Bus::Redis(_) | Bus::None => SLOWEST,
+            Bus::Postgres(_) => SLOWEST_WITHOUT_DATABASE,
+        }
     }
 
     pub fn replica(&self, number: usize) -> &Replica {
@@ -144,8 +208,10 @@ impl World {
         for proxy in &self.proxies {
             proxy.set(ProxyMode::Pass);
         }
-        if let Some(redis) = &self.redis {
-            redis.resume();
+        match &self.bus {
+            Bus::Redis(redis) => redis.resume(),
+            Bus::Postgres(postgres) => postgres.resume(),
+            Bus::None => {}
         }
         for replica in self.replicas.iter().filter(|it| !it.is_awake()) {
             replica.wake();
