@@ -5,7 +5,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(25);
 /// The maximum delay before jitter: the bus must be in use again within two seconds of the server's
 /// return.
-const LONGEST: Duration = Duration::from_millis(400);
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// Returns the endless sequence of delays between connection attempts. Each is twice its
 /// predecessor, with jitter, so that replicas that lost the server together do not reconnect

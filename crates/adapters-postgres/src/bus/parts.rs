@@ -15,16 +15,19 @@ const MAX_PARTS: usize = 16;
 /// `NUMBER/INDEX/COUNT/BASE64`. Messages of one transaction MUST have different numbers, because
 /// Postgres delivers equal texts of a transaction once.
 pub fn split(number: u64, message: &[u8]) -> Option<Vec<String>> {
-    let count = message.len().div_ceil(MAX_BYTES).max(1);
+    let mut chunks: Vec<&[u8]> = message.chunks(MAX_BYTES).collect();
+    if chunks.is_empty() {
+        chunks.push(&[]);
+    }
+    let count = chunks.len();
     if count > MAX_PARTS {
         return None;
     }
-    let part = |index: usize| {
-        let bytes = message.iter().skip(index * MAX_BYTES).take(MAX_BYTES);
-        let text = STANDARD_NO_PAD.encode(bytes.copied().collect::<Vec<_>>());
+    let parts = chunks.into_iter().enumerate().map(|(index, bytes)| {
+        let text = STANDARD_NO_PAD.encode(bytes);
         format!("{number}/{index}/{count}/{text}")
-    };
-    Some((0..count).map(part).collect())
+    });
+    Some(parts.collect())
 }
 
 /// Joins the parts that arrive on one connection.
