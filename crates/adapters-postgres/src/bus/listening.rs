@@ -117,10 +117,8 @@ impl Listening {
         let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
         let listening = self.client.batch_execute(&listen).await;
         listening.map_err(NotListening::Refused)?;
-        let row = self.client.query_one("SELECT pg_backend_pid()", &[]).await;
-        let pid: i32 = row
-            .and_then(|row| row.try_get(0))
-            .map_err(NotListening::Refused)?;
+        let pid = self.client.query_one_scalar("SELECT pg_backend_pid()", &[]);
+        let pid: i32 = pid.await.map_err(NotListening::Refused)?;
         Ok(format!("probe/{pid}"))
     }
 
