@@ -1,7 +1,10 @@
 //! Notifications, which are sent when their transaction commits and are stored in no table.
 
 use crate::error::StorageError;
-use diesel::{declare_sql_function, select};
+use diesel::{
+    declare_sql_function, select,
+    sql_types::{Array, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 #[declare_sql_function]
