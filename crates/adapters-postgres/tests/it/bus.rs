@@ -251,7 +251,7 @@ async fn a_dropped_subscription_closes_its_connection() {
         "SELECT count(*) FROM pg_stat_activity WHERE query IN ('SELECT pg_backend_pid()', 'SELECT 1')";
     let until = async |count: &str| {
         let reached = async {
-            while block_in_place(|| own.execute(listening)).trim() != count {
+            while block_in_place(|| Postgres::execute(&own, listening)).trim() != count {
                 yield_now().await;
             }
         };
