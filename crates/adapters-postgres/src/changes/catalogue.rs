@@ -8,7 +8,6 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal};
-use std::slice;
 
 /// Executes `command`. The inner error is its refusal, after which the caller MUST roll back the
 /// transaction.
@@ -64,5 +63,5 @@ async fn apply(
     if let Some(removed) = &change.removed {
         roles::remove(conn, removed).await?;
     }
-    events.write(conn, slice::from_ref(&change.event)).await
+    events.write(conn, change.event.as_slice()).await
 }

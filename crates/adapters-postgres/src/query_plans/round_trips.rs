@@ -154,6 +154,8 @@ async fn registering_and_logging_in_take_few_statements() {
         reason,
     };
     assert_eq!(counted.count(&ending).await, 3, "end a session");
+    let live = a_session(user, at(0));
+    counted.count(&opening(&live, 100)).await;
     let ending = EndSessions { user, reason };
     assert_eq!(counted.count(&ending).await, 3, "end all sessions");
     let third = a_session(user, at(0));

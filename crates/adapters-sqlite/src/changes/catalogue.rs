@@ -8,7 +8,6 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use domain::changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal};
-use std::slice;
 
 /// Executes `command`.
 pub fn execute(
@@ -55,5 +54,5 @@ fn apply(
     if let Some(removed) = &change.removed {
         roles::remove(conn, removed)?;
     }
-    events.write(conn, slice::from_ref(&change.event))
+    events.write(conn, change.event.as_slice())
 }

@@ -29,8 +29,11 @@ impl EventWriter {
         self.context.at
     }
 
-    /// Seals `events` in their order and appends them to the audit log.
+    /// Seals `events`, if there are any, in their order and appends them to the audit log.
     pub fn write(&self, conn: &mut SqliteConnection, events: &[AuditEvent]) -> Result<(), StorageError> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let mut head = audit::ends(conn)?.head;
         for event in events {
             let row = AuditRow::new(head.next(), event, &self.context);

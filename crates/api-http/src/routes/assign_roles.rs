@@ -126,8 +126,7 @@ impl From<AssignRolesOutcome> for UserDryRun {
             dry_run: DryRunMark,
             user: assigned.user.into(),
             sessions_ended: assigned.sessions_ended,
-            // Every change of roles increments the epoch, even if sessions are kept.
-            access_tokens_revoked: true,
+            access_tokens_revoked: assigned.access_tokens_revoked,
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Replaces a user's roles and invalidates all of their access tokens.
+/// Replaces a user's roles and invalidates all of their access tokens. Changes nothing if the user
+/// has the roles and keeps their sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignRoles {
     pub user: UserId,
@@ -39,6 +40,9 @@ impl Command for AssignRoles {
         authority.assign(target, &self.roles, &facts.roles)?;
         let before = &target.user;
         require_revision(self.if_revision, before.revision)?;
+        if self.keep_sessions && before.roles == self.roles {
+            return Ok(Change::unchanged(at, before));
+        }
         let after = User {
             roles: self.roles.clone(),
             epoch: before.epoch.next(),
@@ -149,7 +153,32 @@ mod tests {
     }
 
     #[test]
-    fn assigning_unchanged_roles_raises_the_epoch_too() {
+    fn roles_that_the_user_has_are_written_only_if_their_sessions_end() {
+        for (names, keep_sessions, is_written) in [
+            (&["user"][..], true, false),
+            (&["user"], false, true),
+            (&["editor", "user"], true, true),
+            (&[], true, true),
+        ] {
+            let command = AssignRoles {
+                keep_sessions,
+                ..assign(names)
+            };
+            let change = command
+                .decide(&facts_about(user()), now())
+                .expect("the rules allow the change");
+            assert_eq!(change.event(0).is_some(), is_written, "{names:?} {keep_sessions}");
+            // Another request may have assigned the roles, and still be waiting for replicas.
+            assert_eq!(change.invalidates, Some(InvalidationScope::User(USER)));
+            if !is_written {
+                assert_eq!(change.user, UserChange::Unchanged(user()));
+                assert_eq!(change.end_sessions, None);
+            }
+        }
+    }
+
+    #[test]
+    fn assigning_unchanged_roles_without_keeping_sessions_raises_the_epoch_too() {
         let change = assign(&["user"])
             .decide(&facts_about(user()), now())
             .expect("the rules allow the change");

@@ -55,11 +55,14 @@ pub struct CatalogueFacts {
 pub struct CatalogueChange {
     /// A role to store, in place of one of the same name.
     pub written: Option<RoleWritten>,
+    /// A role that already is as requested. Nothing is stored.
+    pub unchanged: Option<RoleWritten>,
     /// A role to remove.
     pub removed: Option<RoleName>,
     /// `admin` afterwards, if it changes. Stored like [`written`](Self::written).
     pub admin: Option<Role>,
-    pub event: AuditEvent,
+    /// The audit event to write in the same transaction; `None` if nothing changes.
+    pub event: Option<AuditEvent>,
 }
 
 /// A role that was written, or would be.
@@ -127,12 +130,12 @@ impl CatalogueChange {
         written.into_iter().chain(&self.admin)
     }
 
-    /// Returns the role that was written.
+    /// Returns the role that was written, or that already was as requested.
     ///
     /// # Errors
-    /// Returns [`Refusal::RoleNotFound`] if the change wrote no role.
+    /// Returns [`Refusal::RoleNotFound`] if the change is not to write a role.
     pub fn into_written(self) -> Result<RoleWritten, Refusal> {
-        self.written.ok_or(Refusal::RoleNotFound)
+        self.written.or(self.unchanged).ok_or(Refusal::RoleNotFound)
     }
 }
 

@@ -28,7 +28,16 @@ pub struct Change {
     /// The scope that replicas must drop from their caches before the caller receives the result.
     pub invalidates: Option<InvalidationScope>,
     event: Option<AuditEvent>,
-    counts_sessions: bool,
+    counting: Counting,
+}
+
+/// Whether the audit event contains the number of sessions that ended, as `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    No,
+    Yes,
+    /// There is no event if no session ended.
+    OnlyIfAnyEnded,
 }
 
 /// The change to a user's row.
@@ -80,13 +89,20 @@ impl Change {
             reauthenticated: None,
             invalidates: None,
             event: None,
-            counts_sessions: false,
+            counting: Counting::No,
         }
     }
 
     /// Creates a change that writes nothing.
     pub(super) fn nothing(at: DateTime<Utc>) -> Self {
         Self::new(at, UserChange::Nothing)
+    }
+
+    /// Creates a change that writes nothing, because `user` already is as requested. It invalidates
+    /// like the change: another request has made that, and may still be waiting for replicas.
+    pub(super) fn unchanged(at: DateTime<Utc>, user: &User) -> Self {
+        let scope = InvalidationScope::User(user.id);
+        Self::new(at, UserChange::Unchanged(user.clone())).invalidating(scope)
     }
 
     /// Creates a change that stores `user` as given, except for the revision and the time of the
@@ -142,7 +158,16 @@ impl Change {
     /// Records `event` with the number of sessions that ended, as `count`.
     pub(super) fn recording_count(self, event: AuditEvent) -> Self {
         Self {
-            counts_sessions: true,
+            counting: Counting::Yes,
+            ..self.recording(event)
+        }
+    }
+
+    /// Records what [`recording_count`](Self::recording_count) does, and nothing if no session
+    /// ended: then the change changes nothing.
+    pub(super) fn recording_count_if_any(self, event: AuditEvent) -> Self {
+        Self {
+            counting: Counting::OnlyIfAnyEnded,
             ..self.recording(event)
         }
     }
@@ -162,11 +187,11 @@ impl Change {
     #[must_use]
     pub fn event(&self, sessions_ended: u64) -> Option<AuditEvent> {
         let event = self.event.clone()?;
-        Some(if self.counts_sessions {
-            event.with("count", sessions_ended)
-        } else {
-            event
-        })
+        match self.counting {
+            Counting::No => Some(event),
+            Counting::OnlyIfAnyEnded if sessions_ended == 0 => None,
+            Counting::Yes | Counting::OnlyIfAnyEnded => Some(event.with("count", sessions_ended)),
+        }
     }
 }
 
@@ -231,7 +256,10 @@ mod tests {
         let change = Change::nothing(now());
         assert_eq!(change.event(2), None);
         assert_eq!(change.clone().recording(event()).event(2), Some(event()));
-        let counted = change.recording_count(event()).event(2);
-        assert_eq!(counted, Some(event().with("count", 2)));
+        let counts = |sessions| Some(event().with("count", sessions));
+        let always = change.clone().recording_count(event());
+        assert_eq!((always.event(2), always.event(0)), (counts(2), counts(0)));
+        let if_any = change.recording_count_if_any(event());
+        assert_eq!((if_any.event(2), if_any.event(0)), (counts(2), None));
     }
 }

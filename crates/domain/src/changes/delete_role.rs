@@ -37,9 +37,10 @@ impl CatalogueCommand for DeleteRole {
         }
         Ok(CatalogueChange {
             written: None,
+            unchanged: None,
             removed: Some(self.name.clone()),
             admin: facts.admin_after(&self.name, None),
-            event: AuditEvent::new(AuditAction::RoleRemoved).with("role", &self.name),
+            event: Some(AuditEvent::new(AuditAction::RoleRemoved).with("role", &self.name)),
         })
     }
 }
@@ -93,13 +94,14 @@ mod tests {
 
         let expected = CatalogueChange {
             written: None,
+            unchanged: None,
             removed: Some(editor()),
             admin: Some(Role {
                 permissions: OWN_PERMISSIONS.into(),
                 revision: Revision(4),
                 ..built_in()[0].clone()
             }),
-            event: AuditEvent::new(AuditAction::RoleRemoved).with("role", "editor"),
+            event: Some(AuditEvent::new(AuditAction::RoleRemoved).with("role", "editor")),
         };
         assert_eq!(change, expected);
     }

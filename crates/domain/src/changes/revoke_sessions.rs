@@ -9,7 +9,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 
 /// Ends all live sessions of a user, on the authority of an administrator. The revocation is
-/// recorded even if no session was live.
+/// recorded even if no session was live, because the places that the account knew are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokeSessions {
     pub user: UserId,

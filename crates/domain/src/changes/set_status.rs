@@ -1,4 +1,4 @@
-use super::{Account, Change, Command, EndSessionsOf, Facts, Reads, Refusal, UserChange};
+use super::{Account, Change, Command, EndSessionsOf, Facts, Reads, Refusal};
 use crate::{
     audit::{AuditAction, AuditEvent},
     invalidation::InvalidationScope,
@@ -25,7 +25,7 @@ impl Command for SetStatus {
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal> {
         let before = self.account.admit(facts, at)?;
         if before.status == self.status {
-            return Ok(unchanged(before, at));
+            return Ok(Change::unchanged(at, before));
         }
         let user = User {
             status: self.status,
@@ -55,20 +55,17 @@ impl Command for SetStatus {
     }
 }
 
-/// Returns the change for a user who already has the status: another request has set it, and may
-/// still be waiting for replicas.
-fn unchanged(user: &User, at: DateTime<Utc>) -> Change {
-    Change::new(at, UserChange::Unchanged(user.clone())).invalidating(InvalidationScope::User(user.id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         authority::Denied,
-        changes::fixtures::{
-            Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about, permissions,
-            snapshot, token,
+        changes::{
+            UserChange,
+            fixtures::{
+                Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about,
+                permissions, snapshot, token,
+            },
         },
         fixtures::{USER, caller, now, snapshot_with, user},
         revision::Revision,

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 pub const MAX_ROLES: usize = 500;
 
 /// Creates or replaces a role other than `admin`. The change applies immediately to every user who
-/// has the role.
+/// has the role. Nothing changes if the role already is as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,
@@ -42,24 +42,32 @@ impl CatalogueCommand for WriteRole {
         if !self.precondition.is_met_by(before.map(|role| role.revision)) {
             return Err(Refusal::RevisionMismatch);
         }
+        if let Some(before) = before.filter(|before| self.is_as_requested(before)) {
+            return Ok(unchanged(before, facts.holders));
+        }
         let created = before.is_none();
         if created && facts.roles.len() >= MAX_ROLES {
             return Err(Refusal::CatalogueFull);
         }
         Ok(CatalogueChange {
             admin: facts.admin_after(&role.name, Some(&role)),
-            event: event(&role, created),
+            event: Some(event(&role, created)),
             written: Some(RoleWritten {
                 role,
                 created,
                 holders: facts.holders,
             }),
+            unchanged: None,
             removed: None,
         })
     }
 }
 
 impl WriteRole {
+    fn is_as_requested(&self, role: &Role) -> bool {
+        self.role(role.revision) == *role
+    }
+
     fn role(&self, revision: Revision) -> Role {
         Role {
             name: self.name.clone(),
@@ -68,6 +76,20 @@ impl WriteRole {
             self_assignable: self.self_assignable,
             revision,
         }
+    }
+}
+
+fn unchanged(role: &Role, holders: u64) -> CatalogueChange {
+    CatalogueChange {
+        written: None,
+        unchanged: Some(RoleWritten {
+            role: role.clone(),
+            created: false,
+            holders,
+        }),
+        removed: None,
+        admin: None,
+        event: None,
     }
 }
 
@@ -172,13 +194,14 @@ mod tests {
                 created: true,
                 holders: 0,
             }),
+            unchanged: None,
             removed: None,
             admin: Some(Role {
                 permissions: all,
                 revision: Revision(4),
                 ..built_in()[0].clone()
             }),
-            event: event(AuditAction::RoleCreated, &details),
+            event: Some(event(AuditAction::RoleCreated, &details)),
         };
         assert_eq!(change, expected);
     }
@@ -205,7 +228,60 @@ mod tests {
             ("permissions", ""),
             ("self_assignable", "true"),
         ];
-        assert_eq!(change.event, event(AuditAction::RoleChanged, &details));
+        assert_eq!(change.event, Some(event(AuditAction::RoleChanged, &details)));
+    }
+
+    #[test]
+    fn a_role_is_written_only_if_a_part_of_it_changes() {
+        let same = || WriteRole {
+            description: Description::default(),
+            self_assignable: false,
+            ..write("editor", &["posts:write"])
+        };
+        let unchanged = same()
+            .decide(&facts(), now())
+            .expect("the rules allow the change");
+        assert_eq!((unchanged.stored().count(), &unchanged.event), (0, &None));
+        let expected = RoleWritten {
+            role: role("editor", &["posts:write"]),
+            created: false,
+            holders: 12,
+        };
+        assert_eq!(unchanged.into_written(), Ok(expected));
+
+        let changes: [fn(&mut WriteRole); 3] = [
+            |command| command.description = Description::parse("May edit.").expect("it is valid"),
+            |command| command.permissions = permissions(&["posts:read", "posts:write"]),
+            |command| command.self_assignable = true,
+        ];
+        for change in changes {
+            let mut command = same();
+            change(&mut command);
+            let decided = command
+                .decide(&facts(), now())
+                .expect("the rules allow the change");
+            assert!(
+                decided.written.is_some() && decided.event.is_some(),
+                "{command:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unchanged_role_is_refused_like_a_changed_one() {
+        let same = WriteRole {
+            description: Description::default(),
+            self_assignable: false,
+            precondition: Precondition::Missing,
+            ..write("editor", &["posts:write"])
+        };
+        assert_eq!(refusal(&same, &facts()), Some(Refusal::RevisionMismatch));
+        let facts = CatalogueFacts {
+            caller: Some(snapshot(permissions(&["posts:write"]))),
+            ..facts()
+        };
+        let denied = Denied::Forbidden(Permission::ROLES_WRITE).into();
+        assert_eq!(refusal(&same, &facts), Some(denied));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use crate::{
     audit::{AuditContext, Origin},
     authority::{Denied, Requester, RolesAssign},
-    changes::{self, ChangeError, Refusal},
+    changes::{self, ChangeError, Refusal, UserChange},
     ports::{Accounts, Clock, PortError},
     role::{RoleName, RoleNames},
     steps::{self, UserRef},
@@ -43,6 +43,8 @@ pub struct AssignRolesOutcome {
     pub user: User,
     /// The number of live sessions that ended.
     pub sessions_ended: u64,
+    /// Whether access tokens issued before became invalid. They stay valid if nothing changed.
+    pub access_tokens_revoked: bool,
 }
 
 /// Why a user's roles were not replaced.
@@ -99,9 +101,11 @@ impl AssignRoles {
         } else {
             self.accounts.execute(command, context).await?
         };
-        let sessions_ended = applied.sessions_ended;
-        let user = applied.into_user()?;
-        Ok(AssignRolesOutcome { user, sessions_ended })
+        Ok(AssignRolesOutcome {
+            sessions_ended: applied.sessions_ended,
+            access_tokens_revoked: matches!(applied.change.user, UserChange::Update { .. }),
+            user: applied.into_user()?,
+        })
     }
 
     /// Finds the assignee after checking the permission and the step-up, so that a caller without
@@ -228,7 +232,26 @@ mod tests {
             .execute(Requester::Caller(&caller()), request(None, &[]), origin())
             .await
             .expect("the rules allow the change");
+        assert!(outcome.access_tokens_revoked);
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
+    }
+
+    #[tokio::test]
+    async fn tokens_stay_valid_if_the_roles_and_the_sessions_stay_the_same() {
+        let assign = assign(|accounts| {
+            expect_dry_run(accounts, own_facts(Permissions::new()), |_| {});
+        });
+        let request = AssignRolesRequest {
+            dry_run: true,
+            keep_sessions: true,
+            ..request(None, &["user"])
+        };
+        let outcome = assign
+            .execute(Requester::Caller(&caller()), request, origin())
+            .await
+            .expect("the rules allow the change");
+        assert!(!outcome.access_tokens_revoked);
+        assert_eq!(outcome.user.roles, roles(&["user"]));
     }
 
     #[tokio::test]

@@ -164,7 +164,9 @@ impl Tables {
         if let Some(name) = &change.removed {
             self.roles.remove(name);
         }
-        self.log.append(&change.event, context);
+        if let Some(event) = &change.event {
+            self.log.append(event, context);
+        }
     }
 }
 

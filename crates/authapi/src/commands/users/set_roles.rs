@@ -27,7 +27,9 @@ pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> 
     if command.listing.json {
         return output::json_line(&RolesRow::new(assigned, command.dry_run));
     }
-    let AssignRolesOutcome { user, sessions_ended } = assigned;
+    let AssignRolesOutcome {
+        user, sessions_ended, ..
+    } = assigned;
     let login = user.login.as_typed();
     let roles = match words(&user.roles, ", ") {
         roles if roles.is_empty() => "no roles".to_owned(),

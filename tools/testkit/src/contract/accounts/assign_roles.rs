@@ -5,6 +5,7 @@ use domain::user::Epoch;
 
 cases! { accounts::assign_roles(CoreStorage):
     an_assignment_gives_exactly_those_roles_and_raises_the_epoch,
+    roles_that_a_user_with_kept_sessions_has_are_not_written,
     one_of_many_concurrent_assignments_by_one_token_happens,
     callers_who_assign_roles_to_each_other_do_not_deadlock,
     one_of_two_commands_at_one_revision_happens,
@@ -32,6 +33,15 @@ async fn an_assignment_gives_exactly_those_roles_and_raises_the_epoch(storage: &
         let command = Arc::new(role_change(expected.id, roles));
         assert_eq!(changed(storage, command, 10).await, expected);
     }
+}
+
+async fn roles_that_a_user_with_kept_sessions_has_are_not_written(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let events = storage.recorded.recorded().await;
+    let same = keeping_sessions(alice.id, &["user"]);
+    let before = user_now(storage, &alice).await;
+    assert_eq!(changed(storage, same, 10).await, before);
+    assert_eq!(storage.recorded.recorded().await, events);
 }
 
 async fn one_of_many_concurrent_assignments_by_one_token_happens(storage: &CoreStorage) {

@@ -10,6 +10,7 @@ use domain::{
 
 cases! { roles::write_role(Storage):
     a_written_role_is_in_the_catalogue,
+    an_unchanged_role_keeps_its_revision_and_is_not_recorded,
     a_written_role_takes_effect_at_once_for_every_user_who_has_it,
     admin_has_every_permission_that_a_role_has_and_no_other,
     a_dry_run_returns_what_the_execution_returns_and_writes_nothing,
@@ -53,6 +54,18 @@ async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
         expected.self_assignable = false;
         expected.description = Description::default();
     }
+}
+
+async fn an_unchanged_role_keeps_its_revision_and_is_not_recorded(storage: &Storage) {
+    let first = write(storage, a_role("one", &["a:x", "b:x"])).await;
+    let before = everything(storage).await;
+    assert_dry_run(storage, Arc::new(a_role("one", &["b:x", "a:x"]))).await;
+    assert_eq!(everything(storage).await, before);
+    let repeated = RoleWritten {
+        created: false,
+        ..first
+    };
+    assert_eq!(write(storage, a_role("one", &["a:x", "b:x"])).await, repeated);
 }
 
 async fn a_written_role_takes_effect_at_once_for_every_user_who_has_it(storage: &Storage) {
