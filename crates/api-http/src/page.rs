@@ -23,6 +23,11 @@ impl Limit {
         }
     }
 
+    /// Returns the limit.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
     /// One more than the limit. The extra entry shows that there is another page.
     pub fn and_one(self) -> u32 {
         self.0 + 1

@@ -7,7 +7,7 @@ mod sessions;
 mod users;
 mod values;
 
-pub use audit::{Audit, ListAudit, VerifyAudit};
+pub use audit::{Audit, FollowAudit, ListAudit, VerifyAudit};
 pub use passwords::{CheckPassword, Passwords};
 pub use roles::{DeleteRole, Roles, SetRole};
 pub use sessions::Sessions;
@@ -241,6 +241,8 @@ mod tests {
             "audit list --json",
             "audit list --login ann --action roles_changed --from 2026-01-01T00:00:00Z --limit 5",
             "audit list --user 01a2037a-ae9b-7011-beab-6d2ca028090e --until 2026-01-01",
+            "audit follow",
+            "audit follow --json --after 0 --interval 60",
             "audit verify --json",
             "audit verify --anchor 7:365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370",
             "audit verify --checkpoint checkpoint.txt",
@@ -297,6 +299,9 @@ mod tests {
             "users import users.xml --format xml",
             "audit list --action unheard_of",
             "audit list --from yesterday",
+            "audit follow --after -1",
+            "audit follow --interval 0",
+            "audit follow --interval 61",
             "audit verify --anchor 7",
             "audit verify --anchor 7:abc",
             "audit verify --public-key authapi/audit",

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 #[strum(serialize_all = "snake_case")]
 #[schema(as = ProblemCode)]
 pub enum Code {
+    AuditEventsRemoved,
+    AuditLogEndsBefore,
     CatalogueFull,
     ChosenPasswordDisabled,
     CookieOriginRefused,
@@ -74,6 +76,7 @@ pub enum FieldCode {
     InvalidPermission,
     MissingField,
     MixedScripts,
+    NotCombinable,
     OutOfRange,
     PasswordBreached,
     PasswordUnchanged,

@@ -6,6 +6,7 @@ use actix_cors::CorsError;
 use actix_web::http::header;
 use chrono::TimeDelta;
 use domain::{
+    audit::AuditNumber,
     authority::Denied,
     changes::Refusal,
     password::PasswordRefused,
@@ -13,7 +14,7 @@ use domain::{
     throttle::BudgetName,
     use_cases::{
         AssignRolesError, AuthenticateError, ChangePasswordError, CreateUserError, DeleteRoleError,
-        LogInError, RefreshError, ResetPasswordError,
+        FollowAuditError, LogInError, RefreshError, ResetPasswordError,
     },
 };
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub fn example(code: Code) -> Problem {
     let found = tokens(code)
         .or_else(|| accounts(code))
         .or_else(|| roles(code))
+        .or_else(|| audit(code))
         .or_else(|| requests(code));
     found.expect("a test covers every code")
 }
@@ -125,6 +127,23 @@ fn roles(code: Code) -> Option<Problem> {
         _ => return None,
     };
     Some(problem)
+}
+
+/// Problems of the audit log.
+fn audit(code: Code) -> Option<Problem> {
+    let after = AuditNumber(41);
+    let problem = match code {
+        Code::AuditEventsRemoved => FollowAuditError::EventsRemoved {
+            after,
+            oldest: AuditNumber(1_001),
+        },
+        Code::AuditLogEndsBefore => FollowAuditError::LogEndsBefore {
+            after,
+            newest: AuditNumber(17),
+        },
+        _ => return None,
+    };
+    Some(problem.into())
 }
 
 /// Problems of requests and of the service, whatever a request is about.

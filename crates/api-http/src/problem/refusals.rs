@@ -1,5 +1,6 @@
 //! Maps the core's errors to problems.
 
+mod audit;
 mod browsers;
 mod changes;
 mod requests;

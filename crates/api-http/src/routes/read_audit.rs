@@ -14,6 +14,7 @@ use actix_web::{HttpResponse, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
+    authority::{AuditRead, Capability},
     user::UserId,
 };
 use serde::{Deserialize, Serialize};
@@ -44,9 +45,12 @@ pub struct AuditQuery {
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,
+    /// Return the events after this number, oldest first. Only with `limit`.
+    #[param(minimum = 0)]
+    after: Option<i64>,
 }
 
-/// A page of the audit log, newest event first.
+/// A page of the audit log, newest event first; with `after`, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditLog)]
 pub struct AuditResponse {
@@ -54,6 +58,9 @@ pub struct AuditResponse {
     /// Cursor of the next page; `null` on the last page.
     #[schema(required, example = "MTc")]
     next_cursor: Option<String>,
+    /// With `after`: the number to send as `after` to get later events. Otherwise `null`.
+    #[schema(required, example = json!(null))]
+    next_after: Option<i64>,
 }
 
 impl AuditQuery {
@@ -66,6 +73,30 @@ impl AuditQuery {
             until: self.until,
         })
     }
+
+    /// Returns the position after which the caller reads, if it follows the log.
+    fn position(&self) -> Result<Option<AuditNumber>, Problem> {
+        let Some(after) = self.after else {
+            return Ok(None);
+        };
+        let others = [
+            ("user", self.user.is_some()),
+            ("actor", self.actor.is_some()),
+            ("action", self.action.is_some()),
+            ("from", self.from.is_some()),
+            ("until", self.until.is_some()),
+            ("cursor", self.cursor.is_some()),
+        ];
+        if let Some((other, _)) = others.into_iter().find(|(_, is_set)| *is_set) {
+            let detail = "this parameter cannot be combined with after".to_owned();
+            return Err(Problem::field_refused(other, FieldCode::NotCombinable, detail));
+        }
+        if after < 0 {
+            let detail = "the number must not be negative".to_owned();
+            return Err(Problem::field_refused("after", FieldCode::OutOfRange, detail));
+        }
+        Ok(Some(AuditNumber(after)))
+    }
 }
 
 fn action(name: &str) -> Result<AuditAction, Problem> {
@@ -77,7 +108,8 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
 
 /// Reads the audit log.
 ///
-/// Returns a page of events, newest first. Requires the permission `audit:read`.
+/// Returns a page of events, newest first; with `after`, the events after that number, oldest
+/// first. Requires the permission `audit:read`.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -88,6 +120,8 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
         (status = 200, description = "A page of events.", body = AuditResponse),
         TokenRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "`audit_events_removed`: the next events after `after` were removed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn read_audit(
@@ -97,6 +131,9 @@ pub async fn read_audit(
 ) -> Result<HttpResponse, Problem> {
     let by = caller.capability()?;
     let limit = Limit::parse(query.limit)?;
+    if let Some(after) = query.position()? {
+        return follow(&edge, by, after, limit).await;
+    }
     let before = position(query.cursor.as_deref(), |key| key.parse().ok().map(AuditNumber))?;
     let mut records = edge
         .use_cases
@@ -106,5 +143,25 @@ pub async fn read_audit(
         .await?;
     let next_cursor = limit.cut(&mut records, |record| record.number.to_string());
     let events = records.into_iter().map(AuditEventResponse::from).collect();
-    Ok(chunked_json(&AuditResponse { events, next_cursor }))
+    Ok(chunked_json(&AuditResponse {
+        events,
+        next_cursor,
+        next_after: None,
+    }))
+}
+
+async fn follow(
+    edge: &Edge,
+    by: Capability<'_, AuditRead>,
+    after: AuditNumber,
+    limit: Limit,
+) -> Result<HttpResponse, Problem> {
+    let follow_audit = &edge.use_cases.administration.follow_audit;
+    let followed = follow_audit.execute(by, after, limit.get()).await?;
+    let events = followed.events.into_iter().map(AuditEventResponse::from);
+    Ok(chunked_json(&AuditResponse {
+        events: events.collect(),
+        next_cursor: None,
+        next_after: Some(followed.next.0),
+    }))
 }

@@ -7,6 +7,7 @@
 
 mod administration;
 mod app;
+mod audit_log;
 mod authorisation;
 mod bad_input;
 mod connection;

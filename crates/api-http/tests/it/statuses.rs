@@ -2,6 +2,7 @@
 
 use crate::{
     app::{Answer, NEW_PASSWORD, PASSWORD, Pair, Request, TestApp, app, throttled_app, without_docs},
+    audit_log::remove_oldest,
     document::response,
 };
 use actix_web::http::Method;
@@ -330,6 +331,7 @@ async fn exactly_the_documented_statuses_are_returned() {
         .await
         .into_iter()
         .chain(particular_administration().await)
+        .chain(particular_positions().await)
     {
         note(&method, path, &answer);
     }
@@ -453,6 +455,17 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
             throttled(Method::POST, "/me/reauthenticate", &password).await,
         ),
     ]
+}
+
+/// Refusals of positions in the audit log.
+async fn particular_positions() -> Vec<(Method, &'static str, Answer)> {
+    let app = app();
+    let root = app.admin("root").await.access;
+    app.user("alice").await;
+    remove_oldest(&app, 3).await;
+    let gone = app.get("/audit?after=1").bearer(&root).send().await;
+    let beyond = app.get("/audit?after=900").bearer(&root).send().await;
+    vec![(Method::GET, "/audit", gone), (Method::GET, "/audit", beyond)]
 }
 
 /// A call that asks for a cookie, from a page that may not use it.

@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub enum Audit {
     /// List events, newest first.
     List(ListAudit),
+    /// Print new events, oldest first, until SIGINT or SIGTERM.
+    Follow(FollowAudit),
     /// Verify that no event was changed, removed or reordered; otherwise print the first that was,
     /// and exit with 1.
     Verify(VerifyAudit),
@@ -46,6 +48,19 @@ pub struct ListAudit {
     /// Maximum number of events [default: no limit].
     #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+#[derive(Debug, Args)]
+pub struct FollowAudit {
+    /// Begin after the event with this number; 0 begins with the oldest event [default: only events
+    /// from now on].
+    #[arg(long, value_name = "NUMBER", value_parser = value_parser!(i64).range(0..))]
+    pub after: Option<i64>,
+    /// Seconds between two looks for new events.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = value_parser!(u64).range(1..=60))]
+    pub interval: u64,
     #[command(flatten)]
     pub listing: Listing,
 }

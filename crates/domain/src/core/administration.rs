@@ -10,7 +10,7 @@ use crate::{
     steps::AcceptPassword,
     use_cases::{
         AcceptAuditLog, AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData,
-        FindUsers, ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules,
+        FindUsers, FollowAudit, ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules,
         ResumeAuditLog, SetStatus, ShowCheckpoint, SignCheckpoint, UserSessions, VerifyAudit, WriteRole,
     },
 };
@@ -77,6 +77,7 @@ pub struct Administration {
     pub delete_role: Arc<DeleteRole>,
     pub export_own_data: Arc<ExportOwnData>,
     pub read_audit: Arc<ReadAudit>,
+    pub follow_audit: Arc<FollowAudit>,
     pub verify_audit: Arc<VerifyAudit>,
     pub resume_audit_log: Arc<ResumeAuditLog>,
     /// Shared by all callers, because it keeps its last checkpoint.
@@ -175,6 +176,9 @@ impl Administration {
                 clock: ports.clock.clone(),
             }),
             read_audit: Arc::new(ReadAudit {
+                audit_log: ports.audit.log.clone(),
+            }),
+            follow_audit: Arc::new(FollowAudit {
                 audit_log: ports.audit.log.clone(),
             }),
             verify_audit: Arc::new(ports.audit.verify_audit()),

@@ -1,0 +1,28 @@
+//! Refusals of requests to follow the audit log.
+
+use crate::problem::{Code, Problem};
+use actix_web::http::StatusCode;
+use domain::use_cases::FollowAuditError;
+
+impl From<FollowAuditError> for Problem {
+    fn from(error: FollowAuditError) -> Self {
+        match error {
+            FollowAuditError::EventsRemoved { oldest, .. } => Self::new(
+                StatusCode::GONE,
+                Code::AuditEventsRemoved,
+                "Audit events removed",
+                format!(
+                    "The next events are no longer in the audit log. To continue without them, use after={}.",
+                    oldest.0.saturating_sub(1)
+                ),
+            ),
+            FollowAuditError::LogEndsBefore { newest, .. } => Self::new(
+                StatusCode::CONFLICT,
+                Code::AuditLogEndsBefore,
+                "Audit log ends before",
+                format!("The last event has number {newest}. The log is not the one that you have read."),
+            ),
+            FollowAuditError::Port(error) => error.into(),
+        }
+    }
+}
