@@ -160,6 +160,7 @@ impl Application {
         self.log_addresses();
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
+        let last_failures = self.housekeeping.omitted_failures();
         let housekeeping = tokio::spawn(self.housekeeping.run());
         let last_checkpoint = Arc::clone(&self.checkpoints);
         let checkpoints = tokio::spawn(async move { self.checkpoints.run().await });
@@ -186,6 +187,7 @@ impl Application {
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before all changes were complete");
         }
+        last_failures.finish().await;
         if let (Some(last), Some(sealing)) = (last_sealing, sealing) {
             sealing.abort();
             last.finish().await;

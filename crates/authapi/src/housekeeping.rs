@@ -9,7 +9,7 @@ use domain::{
     steps::RecordFailedAttempt,
 };
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// The interval between removals of dead sessions.
 const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
@@ -19,6 +19,8 @@ const DEAD_SESSION_RETENTION: TimeDelta = TimeDelta::days(30);
 const AUDIT_LOG_PERIOD: Duration = Duration::from_hours(24);
 /// The interval between records of failed attempts that were only counted.
 const FAILURES_PERIOD: Duration = Duration::from_mins(1);
+/// The wait budget for the last counts, which a stopping process records.
+const LAST_COUNTS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of rows removed in one transaction, so that requests do not wait for it.
 const BATCH: u32 = 500;
 
@@ -109,16 +111,50 @@ impl Housekeeping {
     }
 
     async fn record_omitted_failures(&self) {
+        let counts = self.omitted_failures();
         let mut ticks = ticks(FAILURES_PERIOD);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.record_failed_attempt.settle(own_context(&*self.clock)).await {
+            if let Err(error) = counts.record().await {
                 tracing::warn!(
                     error = &error as &dyn Error,
-                    "the count of failed attempts was not recorded and is lost"
+                    "counts of failed attempts cannot be recorded; retrying later"
                 );
             }
         }
+    }
+
+    /// Returns the counts of failed attempts that are not recorded individually.
+    pub fn omitted_failures(&self) -> OmittedFailures {
+        OmittedFailures {
+            record_failed_attempt: Arc::clone(&self.record_failed_attempt),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+/// The counts of failed attempts that are not recorded individually.
+pub struct OmittedFailures {
+    record_failed_attempt: Arc<RecordFailedAttempt>,
+    clock: Arc<dyn Clock>,
+}
+
+impl OmittedFailures {
+    /// Records the last counts, when the process stops.
+    pub async fn finish(self) {
+        let lost = match timeout(LAST_COUNTS_TIMEOUT, self.record()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(late) => PortError::Unavailable(late.into()),
+        };
+        tracing::warn!(
+            error = &lost as &dyn Error,
+            "counts of failed attempts were not recorded and are lost"
+        );
+    }
+
+    async fn record(&self) -> Result<(), PortError> {
+        self.record_failed_attempt.settle(own_context(&*self.clock)).await
     }
 }
 

@@ -58,7 +58,7 @@ impl AuditContext {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuditAction {
     UserRegistered,
     /// A registration was refused by the throttle, because its login is taken, or because its
@@ -73,7 +73,8 @@ pub enum AuditAction {
     Reauthenticated,
     /// A logged-in caller sent a wrong password where it is required again.
     ReauthenticationFailed,
-    /// Failed attempts arrived faster than they are stored; this event carries the number left out.
+    /// Failed attempts with one cause arrived faster than they are recorded; this event carries the
+    /// number of those that were not.
     FailuresOmitted,
     SessionEnded,
     AllSessionsEnded,

@@ -60,7 +60,8 @@ pub struct Rules {
     pub passwords: PasswordPolicy,
     /// The roles of newly registered users.
     pub default_roles: RoleNames,
-    /// Maximum number of failed attempts recorded per minute by this process.
+    /// Maximum number of failed attempts with one cause, at one user and from one network, that
+    /// this process records individually per minute.
     pub failures_per_minute: u32,
 }
 

@@ -29,8 +29,8 @@ pub struct AuditSettings {
     /// How long events are kept; `None` keeps them forever.
     #[serde(with = "format::span_if_any")]
     pub retention: Option<Duration>,
-    /// Maximum number of failed attempts that each process records per minute; further ones are
-    /// only counted.
+    /// Maximum number of failed attempts with one cause, at one user and from one network, that
+    /// each process records individually per minute; further ones are only counted.
     pub failures_per_minute: u32,
 }
 
@@ -38,7 +38,7 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             retention: None,
-            failures_per_minute: 120,
+            failures_per_minute: 10,
         }
     }
 }

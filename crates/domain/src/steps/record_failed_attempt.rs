@@ -1,118 +1,74 @@
+mod failure_counts;
+
+use self::failure_counts::{FailureCounts, FailureKey};
 use crate::{
-    audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
+    audit::{Actor, AuditContext, AuditEvent, Origin},
     ports::{AuditEvents, PortError},
 };
-use chrono::{DateTime, Duration, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Records failed attempts in the audit log, up to a limit per minute, so that a flood of them does
-/// not fill the disk. Attempts beyond the limit are counted, and the count is recorded.
+/// Records failed attempts in the audit log, up to a quota per minute for each cause, user and
+/// network, so that a flood of them neither fills the disk nor hides the others. Attempts beyond
+/// the quota are counted, and the counts are recorded.
 pub struct RecordFailedAttempt {
     events: Arc<dyn AuditEvents>,
     per_minute: u32,
-    minute: Mutex<Minute>,
-}
-
-/// The minute in which failures are counted.
-struct Minute {
-    began: DateTime<Utc>,
-    recorded: u32,
-    omitted: u64,
-}
-
-/// What to record for a failure.
-#[derive(Debug, PartialEq, Eq)]
-struct Decision {
-    record: bool,
-    /// The number of failures in earlier minutes that were not recorded.
-    omitted_before: u64,
+    counts: Mutex<FailureCounts>,
 }
 
 impl RecordFailedAttempt {
-    /// Creates a step that records at most `per_minute` failures a minute in this process.
+    /// Creates a step that records at most `per_minute` failures with one cause, at one user and
+    /// from one network, a minute in this process.
     pub fn new(events: Arc<dyn AuditEvents>, per_minute: u32) -> Self {
         Self {
             events,
             per_minute,
-            minute: Mutex::new(Minute {
-                began: DateTime::UNIX_EPOCH,
-                recorded: 0,
-                omitted: 0,
-            }),
+            counts: Mutex::new(FailureCounts::new()),
         }
     }
 
-    /// Records a failed attempt, or counts it if the limit of this minute is reached.
+    /// Records a failed attempt, or counts it if its quota of this minute is used up.
     ///
     /// # Errors
     /// Returns an error of the audit log if the attempt could not be recorded.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let decision = self.count(context.at);
-        self.record_omitted(decision.omitted_before, &context).await?;
-        if decision.record {
+        let key = FailureKey::of(&event, &context);
+        if self.counts().count(key, self.per_minute, context.at) {
             self.events.record(event, context).await?;
         }
         Ok(())
     }
 
-    /// Records the number of failures omitted in a past minute, unless a later failure has recorded
-    /// it.
+    /// Records the counts of the attempts that were not recorded individually: an event for each
+    /// cause, user and network. Call this once a minute, and when the process stops.
     ///
     /// # Errors
-    /// Returns an error of the audit log.
+    /// Returns the first error of the audit log. The counts that were not recorded are kept for the
+    /// next call. If the log recorded a count and reported an error, it is recorded again.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
-        let omitted = self.current().roll(context.at);
-        self.record_omitted(omitted, &context).await
-    }
-
-    async fn record_omitted(&self, count: u64, context: &AuditContext) -> Result<(), PortError> {
-        if count == 0 {
-            return Ok(());
-        }
-        let event = AuditEvent::new(AuditAction::FailuresOmitted).with("count", count);
         let context = AuditContext {
             origin: Origin::default(),
             actor: Actor::Anonymous,
-            ..context.clone()
+            ..context
         };
-        self.events.record(event, context).await
+        let keys = self.counts().omitted();
+        for key in keys {
+            let omitted = self.counts().take(&key);
+            let Some(omitted) = omitted else {
+                continue;
+            };
+            let recorded = self.events.record(key.event(omitted), context.clone()).await;
+            if let Err(error) = recorded {
+                self.counts().put_back(key, omitted);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
-    fn count(&self, now: DateTime<Utc>) -> Decision {
-        let mut minute = self.current();
-        let omitted_before = minute.roll(now);
-        let record = minute.recorded < self.per_minute;
-        if record {
-            minute.recorded += 1;
-        } else {
-            minute.omitted += 1;
-        }
-        Decision {
-            record,
-            omitted_before,
-        }
-    }
-
-    fn current(&self) -> MutexGuard<'_, Minute> {
+    fn counts(&self) -> MutexGuard<'_, FailureCounts> {
         // No method panics between two updates of the counters, so they are valid after a panic.
-        self.minute.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Minute {
-    /// Starts a new minute if one has passed or the clock was set back. Returns the number of
-    /// failures omitted until then.
-    fn roll(&mut self, now: DateTime<Utc>) -> u64 {
-        if now >= self.began && now < self.began + Duration::minutes(1) {
-            return 0;
-        }
-        let omitted = self.omitted;
-        *self = Self {
-            began: now,
-            recorded: 0,
-            omitted: 0,
-        };
-        omitted
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,9 +76,11 @@ impl Minute {
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{now, origin},
+        audit::AuditAction,
+        fixtures::{USER, now, origin},
         ports::MockAuditEvents,
     };
+    use chrono::Duration;
 
     fn context(second: i64) -> AuditContext {
         AuditContext::new(now() + Duration::seconds(second), Actor::Anonymous, origin())
@@ -132,16 +90,25 @@ mod tests {
         AuditEvent::new(AuditAction::LoginFailed)
     }
 
-    /// Creates the step with an audit log that keeps the recorded events.
-    fn recording(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
+    /// Creates the step with an audit log that keeps the recorded events, and fails while `fails`
+    /// is true.
+    fn recording(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>, Arc<Mutex<bool>>) {
         let recorded = Arc::new(Mutex::new(Vec::new()));
+        let fails = Arc::new(Mutex::new(false));
         let mut events = MockAuditEvents::new();
-        let kept = Arc::clone(&recorded);
+        let (kept, failing) = (Arc::clone(&recorded), Arc::clone(&fails));
         events.expect_record().returning(move |event, _| {
+            if *failing.lock().expect("no other thread panics") {
+                return Err(PortError::Overloaded);
+            }
             kept.lock().expect("no other thread panics").push(event);
             Ok(())
         });
-        (RecordFailedAttempt::new(Arc::new(events), per_minute), recorded)
+        (
+            RecordFailedAttempt::new(Arc::new(events), per_minute),
+            recorded,
+            fails,
+        )
     }
 
     fn take_events(recorded: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
@@ -151,67 +118,60 @@ mod tests {
             .collect()
     }
 
+    fn omitted(count: &str) -> (AuditAction, Option<String>) {
+        (AuditAction::FailuresOmitted, Some(count.to_owned()))
+    }
+
+    async fn fail(record: &RecordFailedAttempt, event: AuditEvent, second: i64) {
+        let recorded = record.execute(event, context(second)).await;
+        recorded.expect("the audit log is available");
+    }
+
     #[tokio::test]
-    async fn failures_beyond_the_limit_are_counted() {
-        let (record, recorded) = recording(2);
+    async fn failures_beyond_the_quota_are_counted_and_the_count_is_recorded_once() {
+        let (record, recorded, _) = recording(2);
         for _ in 0..5 {
-            record
-                .execute(failure(), context(0))
-                .await
-                .expect("the audit log is available");
+            fail(&record, failure(), 0).await;
         }
-        assert_eq!(
-            take_events(&recorded),
-            [(AuditAction::LoginFailed, None), (AuditAction::LoginFailed, None)]
-        );
-        record
-            .execute(failure(), context(60))
-            .await
-            .expect("the audit log is available");
-        let omitted = (AuditAction::FailuresOmitted, Some("3".to_owned()));
-        assert_eq!(
-            take_events(&recorded),
-            [omitted, (AuditAction::LoginFailed, None)]
-        );
+        let one = (AuditAction::LoginFailed, None);
+        assert_eq!(take_events(&recorded), [one.clone(), one.clone()]);
+        // A failure of the next minute does not have to write the counts of the last one.
+        fail(&record, failure(), 60).await;
+        assert_eq!(take_events(&recorded), [one]);
+        for expected in [&[omitted("3")][..], &[]] {
+            let settled = record.settle(context(60)).await;
+            settled.expect("the audit log is available");
+            assert_eq!(take_events(&recorded), expected);
+        }
     }
 
     #[tokio::test]
-    async fn the_number_of_omitted_failures_is_recorded_after_the_flood() {
-        let (record, recorded) = recording(0);
-        record
-            .execute(failure(), context(0))
-            .await
-            .expect("the audit log is available");
-        record
-            .settle(context(59))
-            .await
-            .expect("the audit log is available");
-        assert_eq!(take_events(&recorded), []);
-        record
-            .settle(context(60))
-            .await
-            .expect("the audit log is available");
-        record
-            .settle(context(120))
-            .await
-            .expect("the audit log is available");
-        assert_eq!(
-            take_events(&recorded),
-            [(AuditAction::FailuresOmitted, Some("1".to_owned()))]
-        );
+    async fn junk_does_not_hide_a_guess_at_a_user() {
+        let (record, recorded, _) = recording(1);
+        for _ in 0..50 {
+            fail(&record, failure(), 0).await;
+        }
+        take_events(&recorded);
+        let guess = AuditEvent {
+            user: Some(USER),
+            ..failure()
+        };
+        fail(&record, guess, 0).await;
+        assert_eq!(take_events(&recorded), [(AuditAction::LoginFailed, None)]);
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_set_back_does_not_stop_the_recording() {
-        let (record, recorded) = recording(1);
-        record
-            .execute(failure(), context(1000))
-            .await
-            .expect("the audit log is available");
-        record
-            .execute(failure(), context(0))
-            .await
-            .expect("the audit log is available");
-        assert_eq!(take_events(&recorded).len(), 2);
+    async fn counts_are_kept_until_they_can_be_recorded() {
+        let (record, recorded, fails) = recording(0);
+        for _ in 0..2 {
+            fail(&record, failure(), 0).await;
+        }
+        *fails.lock().expect("no other thread panics") = true;
+        assert!(record.settle(context(60)).await.is_err());
+        fail(&record, failure(), 61).await;
+        *fails.lock().expect("no other thread panics") = false;
+        let settled = record.settle(context(120)).await;
+        settled.expect("the audit log is available");
+        assert_eq!(take_events(&recorded), [omitted("3")]);
     }
 }
