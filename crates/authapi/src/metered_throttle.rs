@@ -53,6 +53,7 @@ fn name_of(attempt: &Attempt) -> &'static str {
         },
         Attempt::Register { .. } => "registration",
         Attempt::Reauthenticate { .. } => "reauthentication",
+        Attempt::ChangeOwnAccount { .. } => "own_change",
     }
 }
 
@@ -95,6 +96,7 @@ mod tests {
                 address: Some(ADDRESS),
             },
             Attempt::Reauthenticate { session },
+            Attempt::ChangeOwnAccount { session },
         ] {
             let allowed = open.take(&attempt).await;
             assert!(matches!(allowed, Ok(ThrottleDecision::Allowed)), "{attempt:?}");
@@ -113,6 +115,7 @@ mod tests {
             ("known_device", "allowed", "none"),
             ("registration", "allowed", "none"),
             ("reauthentication", "allowed", "none"),
+            ("own_change", "allowed", "none"),
             ("unknown_place", "refused", "site_failures"),
         ] {
             let line =

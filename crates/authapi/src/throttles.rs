@@ -51,6 +51,7 @@ fn budgets(settings: &ThrottleSettings) -> Budgets {
         service: budget(settings.service_burst, MINUTE, settings.service_per_minute),
         account: budget(settings.account_burst, HOUR, settings.account_per_hour),
         session: budget(settings.session_burst, HOUR, settings.session_per_hour),
+        changes: budget(settings.changes_burst, HOUR, settings.changes_per_hour),
     }
 }
 
@@ -67,6 +68,7 @@ fn stricter(budgets: Budgets) -> Budgets {
         service: half(budgets.service),
         account: half(budgets.account),
         session: half(budgets.session),
+        changes: half(budgets.changes),
     }
 }
 
@@ -88,6 +90,7 @@ mod tests {
             (Budgets::DEFAULT.service, halved.service),
             (Budgets::DEFAULT.account, halved.account),
             (Budgets::DEFAULT.session, halved.session),
+            (Budgets::DEFAULT.changes, halved.changes),
         ] {
             assert_eq!(
                 (half.burst.get(), half.every),

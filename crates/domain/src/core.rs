@@ -143,6 +143,7 @@ impl Core {
             }),
             assign_roles: Arc::new(AssignRoles {
                 accounts: ports.accounts.clone(),
+                throttle: Some(ports.throttle.clone()),
                 clock: ports.clock.clone(),
             }),
             change_password: Arc::new(steps.change_password(&ports, rules)),

@@ -109,6 +109,8 @@ impl Place {
             ("AUTHAPI_THROTTLE__SERVICE_PER_MINUTE", "1000000".to_owned()),
             ("AUTHAPI_THROTTLE__SESSION_BURST", "1000".to_owned()),
             ("AUTHAPI_THROTTLE__SESSION_PER_HOUR", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__CHANGES_BURST", "1000".to_owned()),
+            ("AUTHAPI_THROTTLE__CHANGES_PER_HOUR", "1000000".to_owned()),
         ]);
         if let Some(redis) = &self.redis {
             settings.insert("AUTHAPI_REDIS__URL", redis.url().to_owned());

@@ -88,6 +88,7 @@ fn budgets(burst: u32, every: Duration) -> Budgets {
         service: budget,
         account: budget,
         session: budget,
+        changes: budget,
     }
 }
 

@@ -29,6 +29,7 @@ fn budgets(burst: u32, every: Duration) -> Budgets {
         },
         account: budget,
         session: budget,
+        changes: budget,
     }
 }
 

@@ -26,14 +26,15 @@ fn budgets() -> impl Strategy<Value = Budgets> {
             every: Duration::from_secs(seconds),
         })
     };
-    (budget(), budget(), budget(), budget(), budget()).prop_map(
-        |(client, failures, service, account, session)| Budgets {
+    (budget(), budget(), budget(), budget(), budget(), budget()).prop_map(
+        |(client, failures, service, account, session, changes)| Budgets {
             client,
             failures,
             // Otherwise it would refuse most attempts.
             service: service.times(NonZeroU32::new(8).expect("8 is not 0")),
             account,
             session,
+            changes,
         },
     )
 }
@@ -75,6 +76,7 @@ fn attempts() -> impl Strategy<Value = Attempt> {
         8 => log_in,
         1 => addresses().prop_map(|address| Attempt::Register { address }),
         1 => (0..2_u128).prop_map(move |number| Attempt::Reauthenticate { session: session(number) }),
+        1 => (0..2_u128).prop_map(move |number| Attempt::ChangeOwnAccount { session: session(number) }),
     ]
 }
 

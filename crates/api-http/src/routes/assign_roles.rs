@@ -9,7 +9,9 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, LastAdmin, StepUpRefused, Unavailable, UnknownRole},
+        documented::{
+            BodyRefused, IfMatchRefused, LastAdmin, StepUpRefused, TooManyAttempts, Unavailable, UnknownRole,
+        },
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -80,7 +82,7 @@ pub enum UserOutcome {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = UserOutcome, headers(("ETag" = String))),
-        StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
+        StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, TooManyAttempts, Unavailable,
         (status = 403, description = "`forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -10,7 +10,7 @@ use crate::{
     problem::{
         Problem, ProblemBody,
         documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UnknownRole,
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, TooManyAttempts, Unavailable, UnknownRole,
         },
     },
     query::QueryParameters,
@@ -82,7 +82,7 @@ pub enum AccountOutcome {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = AccountOutcome, headers(("ETag" = String))),
-        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
+        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, TooManyAttempts, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -377,6 +377,7 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
     let root = app.admin("root").await;
     let new_password = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     let password = json!({"password": PASSWORD});
+    let no_roles = json!({"new_roles": []});
     let update = |body: Value, token: &str| app.put("/roles/update").bearer(token).json(&body).send();
     vec![
         (
@@ -438,6 +439,16 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
                 .bearer(&alice.access)
                 .send()
                 .await,
+        ),
+        (
+            Method::PUT,
+            "/roles/update",
+            throttled(Method::PUT, "/roles/update", &no_roles).await,
+        ),
+        (
+            Method::PUT,
+            "/users/{id}/roles",
+            throttled(Method::PUT, "/users/{id}/roles", &no_roles).await,
         ),
         (
             Method::PUT,
@@ -544,6 +555,7 @@ async fn particular_administration() -> Vec<(Method, &'static str, Answer)> {
 async fn throttled(method: Method, path: &str, body: &Value) -> Answer {
     let open = app();
     let alice = open.user("alice").await;
+    let path = &path.replace("{id}", &open.id(&alice).await);
     let closed = throttled_app();
     let edge = api_http::Edge {
         use_cases: api_http::UseCases {

@@ -224,6 +224,10 @@ pub struct ThrottleSettings {
     pub session_burst: NonZeroU32,
     /// Password checks that a session regains per hour.
     pub session_per_hour: NonZeroU32,
+    /// Changes of a session to the caller's own account at once.
+    pub changes_burst: NonZeroU32,
+    /// Changes that a session regains per hour.
+    pub changes_per_hour: NonZeroU32,
 }
 
 impl Default for ThrottleSettings {
@@ -241,6 +245,8 @@ impl Default for ThrottleSettings {
             account_per_hour: number(90),
             session_burst: number(5),
             session_per_hour: number(30),
+            changes_burst: number(60),
+            changes_per_hour: number(60),
         }
     }
 }

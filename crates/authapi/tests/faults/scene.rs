@@ -72,6 +72,8 @@ pub fn setting(place: Place) -> Place {
         .with("THROTTLE__SERVICE_PER_MINUTE", "1000000")
         .with("THROTTLE__SESSION_BURST", "1000")
         .with("THROTTLE__SESSION_PER_HOUR", "1000000")
+        .with("THROTTLE__CHANGES_BURST", "1000")
+        .with("THROTTLE__CHANGES_PER_HOUR", "1000000")
 }
 
 impl Scene {

@@ -131,6 +131,7 @@ impl Administration {
             }),
             assign_roles: Arc::new(AssignRoles {
                 accounts: ports.accounts.clone(),
+                throttle: None,
                 clock: ports.clock.clone(),
             }),
             set_status: Arc::new(SetStatus {

@@ -18,6 +18,7 @@ use crate::{
     role::{Permissions, built_in},
     session::EndReason,
     steps::{ChangeRequest, UserRef},
+    throttle::ThrottleDecision,
     token::AccessToken,
     use_cases::{
         AssignRolesRequest, Assignee, ResetRules, RoleRequest,
@@ -52,6 +53,10 @@ fn ports(facts: Facts) -> (Ports, Scopes) {
         let permissions = claims.permissions.as_ref().map(Permissions::len);
         Ok(AccessToken::new(format!("{permissions:?}")))
     });
+    let mut throttle = MockThrottle::new();
+    throttle
+        .expect_take()
+        .returning(|_| Ok(ThrottleDecision::Allowed));
     let ports = Ports {
         accounts: Arc::new(accounts),
         sessions: Arc::new(sessions),
@@ -61,7 +66,7 @@ fn ports(facts: Facts) -> (Ports, Scopes) {
         hasher: Arc::new(MockPasswordHasher::new()),
         meter: Arc::new(MockPasswordMeter::new()),
         breached: Arc::new(NoBreachedPasswords),
-        throttle: Arc::new(MockThrottle::new()),
+        throttle: Arc::new(throttle),
         signer: Arc::new(signer),
         verifier: Arc::new(MockTokenVerifier::new()),
         mac: mac(),

@@ -28,6 +28,10 @@ pub enum Attempt {
     Reauthenticate {
         session: SessionId,
     },
+    /// A change that the caller makes to their own account without sending their password.
+    ChangeOwnAccount {
+        session: SessionId,
+    },
 }
 
 /// The key of a budget.
@@ -42,6 +46,7 @@ pub enum BudgetKey {
     KnownDevice(CanonicalLogin, SessionId),
     KnownPlaces(CanonicalLogin),
     Session(SessionId),
+    Changes(SessionId),
 }
 
 /// One budget from which an attempt takes.
@@ -82,6 +87,7 @@ impl BudgetKey {
             Self::KnownNetwork(..) | Self::KnownDevice(..) => BudgetKind::KnownPlace,
             Self::KnownPlaces(_) => BudgetKind::KnownPlaces,
             Self::Session(_) => BudgetKind::Session,
+            Self::Changes(_) => BudgetKind::Changes,
         }
     }
 }
@@ -110,6 +116,7 @@ impl Attempt {
             },
             Self::Register { address } => attempts_of(*address).collect(),
             Self::Reauthenticate { session } => vec![Charge::attempt(BudgetKey::Session(*session))],
+            Self::ChangeOwnAccount { session } => vec![Charge::attempt(BudgetKey::Changes(*session))],
         }
     }
 }
@@ -226,6 +233,7 @@ mod tests {
             (Attempt::Register { address: v6 }, "client site provider"),
             (Attempt::Register { address: None }, ""),
             (Attempt::Reauthenticate { session: SESSION }, "session"),
+            (Attempt::ChangeOwnAccount { session: SESSION }, "changes"),
         ] {
             assert_eq!(charged(&attempt).join(" "), expected, "{attempt:?}");
         }

@@ -35,6 +35,8 @@ pub enum BudgetKind {
     KnownPlaces,
     /// Password checks of a session.
     Session,
+    /// Changes to the caller's own account in a session. Each writes an event to the audit log.
+    Changes,
 }
 
 /// The name of a budget in a response. It does not show whether an account exists.
@@ -59,11 +61,13 @@ pub struct Budgets {
     pub account: Budget,
     /// Password checks of a session.
     pub session: Budget,
+    /// Changes to the caller's own account in a session.
+    pub changes: Budget,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Network(Width::Client),
         Self::Network(Width::Site),
         Self::Network(Width::Provider),
@@ -76,6 +80,7 @@ impl BudgetKind {
         Self::KnownPlace,
         Self::KnownPlaces,
         Self::Session,
+        Self::Changes,
     ];
 
     /// Returns the name of the kind, for metrics.
@@ -94,6 +99,7 @@ impl BudgetKind {
             Self::KnownPlace => "known_place",
             Self::KnownPlaces => "known_places",
             Self::Session => "session",
+            Self::Changes => "changes",
         }
     }
 
@@ -104,7 +110,7 @@ impl BudgetKind {
             Self::Network(_) | Self::Failures(_) | Self::LocalFailures => BudgetName::Network,
             Self::Service => BudgetName::Service,
             Self::Account | Self::KnownPlace | Self::KnownPlaces => BudgetName::Account,
-            Self::Session => BudgetName::Session,
+            Self::Session | Self::Changes => BudgetName::Session,
         }
     }
 }
@@ -140,6 +146,7 @@ impl Budgets {
         service: per_minute(1_000, 600),
         account: per_hour(10, 90),
         session: per_hour(5, 30),
+        changes: per_hour(60, 60),
     };
 
     /// Returns the size of the budgets of `kind`.
@@ -153,6 +160,7 @@ impl Budgets {
             BudgetKind::Account | BudgetKind::KnownPlace => self.account,
             BudgetKind::KnownPlaces => self.account.times(KNOWN_PLACES),
             BudgetKind::Session => self.session,
+            BudgetKind::Changes => self.changes,
         }
     }
 }

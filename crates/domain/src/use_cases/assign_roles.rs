@@ -2,18 +2,21 @@ use crate::{
     audit::{AuditContext, Origin},
     authority::{Denied, Requester, RolesAssign},
     changes::{self, ChangeError, Refusal, UserChange},
-    ports::{Accounts, Clock, PortError},
+    ports::{Accounts, Clock, PortError, Throttle},
     role::{RoleName, RoleNames},
     steps::{self, UserRef},
+    throttle::{Attempt, BudgetName, ThrottleDecision},
     user::{User, UserId, UserRevision},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Replaces a user's roles. When [`execute`](Self::execute) returns, access tokens issued earlier
 /// are rejected by every replica.
 pub struct AssignRoles {
     pub(crate) accounts: Arc<dyn Accounts>,
+    /// Limits the changes that callers make to their own roles; `None` for the operator.
+    pub(crate) throttle: Option<Arc<dyn Throttle>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -53,6 +56,12 @@ pub enum AssignRolesError {
     /// The text cannot be the name of a role.
     #[error("the role {0:?} does not exist")]
     UnknownRole(String),
+    /// The caller changes their own roles too often.
+    #[error("too many changes")]
+    TooManyChanges {
+        retry_after: Duration,
+        budget: BudgetName,
+    },
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -99,6 +108,7 @@ impl AssignRoles {
         let applied = if request.dry_run {
             self.accounts.dry_run(command, context).await?
         } else {
+            self.take_own_change(requester, user).await?;
             self.accounts.execute(command, context).await?
         };
         Ok(AssignRolesOutcome {
@@ -106,6 +116,29 @@ impl AssignRoles {
             access_tokens_revoked: matches!(applied.change.user, UserChange::Update { .. }),
             user: applied.into_user()?,
         })
+    }
+
+    /// Takes a change from the budget of the caller's session if the caller changes their own
+    /// roles, so that one session cannot fill the audit log.
+    async fn take_own_change(
+        &self,
+        requester: Requester<'_>,
+        user: UserId,
+    ) -> Result<(), AssignRolesError> {
+        let (Some(throttle), Requester::Caller(caller)) = (&self.throttle, requester) else {
+            return Ok(());
+        };
+        if caller.user().id != user {
+            return Ok(());
+        }
+        let session = caller.session();
+        match throttle.take(&Attempt::ChangeOwnAccount { session }).await? {
+            ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => Ok(()),
+            ThrottleDecision::Refused { retry_after, budget } => Err(AssignRolesError::TooManyChanges {
+                retry_after,
+                budget: budget.name(),
+            }),
+        }
     }
 
     /// Finds the assignee after checking the permission and the step-up, so that a caller without
@@ -150,15 +183,17 @@ mod tests {
             Facts,
             fixtures::{facts_about, own_facts},
         },
-        fixtures::{USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
-        ports::MockAccounts,
+        fixtures::{SESSION, USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
+        ports::{MockAccounts, MockThrottle},
         revision::Revision,
         role::{Permission, Permissions, built_in},
         session::EndReason,
         step_up::StepUp,
+        throttle::BudgetKind,
         use_cases::fixtures::{accounts_with, clock, expect_change, expect_dry_run},
         user::Credentials,
     };
+    use mockall::predicate::eq;
     use uuid::Uuid;
 
     fn assign(expect: impl FnOnce(&mut MockAccounts)) -> AssignRoles {
@@ -170,7 +205,26 @@ mod tests {
     fn over(accounts: MockAccounts) -> AssignRoles {
         AssignRoles {
             accounts: Arc::new(accounts),
+            throttle: None,
             clock: clock(),
+        }
+    }
+
+    /// Assigns roles for callers whose sessions have no change left.
+    fn exhausted(accounts: MockAccounts) -> AssignRoles {
+        let mut throttle = MockThrottle::new();
+        throttle
+            .expect_take()
+            .with(eq(Attempt::ChangeOwnAccount { session: SESSION }))
+            .returning(|_| {
+                Ok(ThrottleDecision::Refused {
+                    retry_after: Duration::from_secs(60),
+                    budget: BudgetKind::Changes,
+                })
+            });
+        AssignRoles {
+            throttle: Some(Arc::new(throttle)),
+            ..over(accounts)
         }
     }
 
@@ -234,6 +288,41 @@ mod tests {
             .expect("the rules allow the change");
         assert!(outcome.access_tokens_revoked);
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
+    }
+
+    #[tokio::test]
+    async fn only_changes_of_the_callers_own_roles_are_limited() {
+        let own = exhausted(MockAccounts::new());
+        let refused = own
+            .execute(Requester::Caller(&caller()), request(None, &[]), origin())
+            .await;
+        assert!(matches!(
+            refused,
+            Err(AssignRolesError::TooManyChanges {
+                retry_after,
+                budget: BudgetName::Session,
+            }) if retry_after == Duration::from_secs(60)
+        ));
+
+        let mut accounts = MockAccounts::new();
+        expect_dry_run(&mut accounts, own_facts(Permissions::new()), |_| {});
+        let dry_run = AssignRolesRequest {
+            dry_run: true,
+            ..request(None, &[])
+        };
+        let dry = exhausted(accounts)
+            .execute(Requester::Caller(&caller()), dry_run, origin())
+            .await;
+        assert!(dry.is_ok(), "{dry:?}");
+
+        let mut accounts = accounts_with(facts_about(another().user));
+        accounts
+            .expect_find_by_login()
+            .returning(|_| Ok(Some(another())));
+        let others = exhausted(accounts)
+            .execute(Requester::Operator, request(Some("bob"), &["admin"]), origin())
+            .await;
+        assert!(others.is_ok(), "{others:?}");
     }
 
     #[tokio::test]

@@ -50,6 +50,7 @@ pub const BUDGETS: Budgets = Budgets {
     service: hourly(20),
     account: hourly(3),
     session: hourly(2),
+    changes: hourly(3),
 };
 
 /// A throttle with [`BUDGETS`], all unused.
@@ -136,6 +137,7 @@ fn sources() -> Vec<(BudgetKind, Vec<Attempt>)> {
         (BudgetKind::KnownPlace, repeated(at_home("bob", 2), 4)),
         (BudgetKind::KnownPlace, repeated(at_device("bob", 1), 4)),
         (BudgetKind::Session, repeated(in_session(1), 3)),
+        (BudgetKind::Changes, repeated(change_in(1), 4)),
     ]
 }
 
@@ -165,6 +167,8 @@ async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
         (vec![at_device("alice2", 1)], 3, BudgetKind::KnownPlace),
         (vec![in_session(1)], 2, BudgetKind::Session),
         (vec![in_session(2)], 2, BudgetKind::Session),
+        (vec![change_in(1)], 3, BudgetKind::Changes),
+        (vec![change_in(2)], 3, BudgetKind::Changes),
     ] {
         let attempt = attempts.first().expect("there is an attempt");
         fresh.all_allowed(vec![attempt.clone(); burst]).await;

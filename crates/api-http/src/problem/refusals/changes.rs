@@ -1,6 +1,6 @@
 //! Refusals of changes to accounts and to the catalogue of roles.
 
-use super::{forbidden, password_problem, token_outdated};
+use super::{forbidden, password_problem, token_outdated, too_many_attempts};
 use crate::problem::{Code, FieldCode, FieldProblem, Problem, shortened};
 use actix_web::http::StatusCode;
 use domain::{
@@ -117,6 +117,9 @@ impl From<AssignRolesError> for Problem {
     fn from(error: AssignRolesError) -> Self {
         match error {
             AssignRolesError::UnknownRole(name) => unknown_role(&name),
+            AssignRolesError::TooManyChanges { retry_after, budget } => {
+                too_many_attempts(retry_after, budget)
+            }
             AssignRolesError::Change(error) => error.into(),
         }
     }

@@ -159,6 +159,8 @@ pub fn rules() -> Vec<Rule> {
         Rule::boolean("session_cache.memory"),
         Rule::number("throttle.account_burst", 1..=MAX_BURST, |s| s.throttle.account_burst.get()),
         Rule::number("throttle.account_per_hour", 1..=MAX_RATE, |s| s.throttle.account_per_hour.get()),
+        Rule::number("throttle.changes_burst", 1..=MAX_BURST, |s| s.throttle.changes_burst.get()),
+        Rule::number("throttle.changes_per_hour", 1..=MAX_RATE, |s| s.throttle.changes_per_hour.get()),
         Rule::number("throttle.client_burst", 1..=MAX_BURST, |s| s.throttle.client_burst.get()),
         Rule::number("throttle.client_per_minute", 1..=MAX_RATE, |s| s.throttle.client_per_minute.get()),
         Rule::boolean("throttle.enabled"),

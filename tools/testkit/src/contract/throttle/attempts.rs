@@ -66,3 +66,9 @@ pub fn in_session(number: u128) -> Attempt {
         session: SessionId(Uuid::from_u128(number)),
     }
 }
+
+pub fn change_in(number: u128) -> Attempt {
+    Attempt::ChangeOwnAccount {
+        session: SessionId(Uuid::from_u128(number)),
+    }
+}
