@@ -5,6 +5,7 @@ mod server;
 use crate::{
     Failure,
     audit_keys::AuditKeys,
+    audit_size::AuditSize,
     audit_start,
     bus::BusKind,
     checkpoints::Checkpoints,
@@ -263,6 +264,7 @@ fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings
         record_failed_attempt: Arc::clone(&use_cases.core.record_failed_attempt),
         clock: Arc::clone(&ports.clock),
         clock_watch: ports.clock_watch.clone(),
+        audit_size: AuditSize::new(Arc::clone(&ports.storage.audit_log), settings.audit.warn_events),
         retention: settings.audit.retention.map(wiring::delta),
     }
 }

@@ -1,6 +1,6 @@
 //! Periodic tasks of the service.
 
-use crate::{clock_watch::ClockWatch, metrics};
+use crate::{audit_size::AuditSize, clock_watch::ClockWatch, metrics};
 use chrono::TimeDelta;
 use domain::{
     audit::{Actor, AuditContext, Origin},
@@ -32,6 +32,7 @@ pub struct Housekeeping {
     pub clock: Arc<dyn Clock>,
     /// Present if the database has a clock of its own.
     pub clock_watch: Option<Arc<ClockWatch>>,
+    pub audit_size: AuditSize,
     /// How long events are kept; `None` keeps them forever.
     pub retention: Option<TimeDelta>,
 }
@@ -43,6 +44,7 @@ impl Housekeeping {
             self.remove_dead_sessions(),
             self.trim_audit_log(),
             self.record_omitted_failures(),
+            self.audit_size.run(),
             self.watch_clock()
         );
     }
@@ -240,6 +242,7 @@ mod tests {
             record_failed_attempt: Arc::new(RecordFailedAttempt::new(Arc::clone(&storage.audit_events), 1)),
             clock,
             clock_watch: Some(Arc::new(watch)),
+            audit_size: AuditSize::new(Arc::clone(&storage.audit_log), 1),
             retention: None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod app;
 mod audit_keys;
+mod audit_size;
 mod audit_start;
 mod bus;
 mod byte_order_mark;

@@ -10,7 +10,8 @@ use crate::{
     problem::{
         Problem, ProblemBody,
         documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, TooManyAttempts, Unavailable, UnknownRole,
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, TooManyAttempts, Unavailable,
+            UnknownRole,
         },
     },
     query::QueryParameters,

@@ -27,8 +27,10 @@ impl Default for UsersSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
     /// How long events are kept; `None` keeps them forever.
-    #[serde(with = "format::span_if_any")]
+    #[serde(with = "format::span_or_forever")]
     pub retention: Option<Duration>,
+    /// The number of events above which a warning is logged.
+    pub warn_events: u64,
     /// Maximum number of failed attempts with one cause, at one user and from one network, that
     /// each process records individually per minute; further ones are only counted.
     pub failures_per_minute: u32,
@@ -37,7 +39,8 @@ pub struct AuditSettings {
 impl Default for AuditSettings {
     fn default() -> Self {
         Self {
-            retention: None,
+            retention: Some(Duration::from_hours(365 * 24)),
+            warn_events: 10_000_000,
             failures_per_minute: 10,
         }
     }

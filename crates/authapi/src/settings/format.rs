@@ -37,21 +37,28 @@ pub mod span {
     }
 }
 
-/// Optional durations.
-pub mod span_if_any {
+/// Durations, or `forever`, which is `None`.
+pub mod span_or_forever {
     use super::span::written;
-    use serde::{Deserializer, Serializer};
+    use humantime_serde::re::humantime::parse_duration;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::time::Duration;
 
+    const FOREVER: &str = "forever";
+
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        humantime_serde::deserialize(deserializer)
+        let text = String::deserialize(deserializer)?;
+        if text == FOREVER {
+            return Ok(None);
+        }
+        parse_duration(&text).map(Some).map_err(D::Error::custom)
     }
 
     #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         match span {
-            Some(span) => serializer.serialize_some(&written(*span)),
-            None => serializer.serialize_none(),
+            Some(span) => serializer.serialize_str(&written(*span)),
+            None => serializer.serialize_str(FOREVER),
         }
     }
 }

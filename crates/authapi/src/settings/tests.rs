@@ -218,6 +218,8 @@ const INVALID: &[(&str, &str)] = &[
     ("AUTHAPI_AUDIT__RETENTION", "400"),
     ("AUTHAPI_AUDIT__RETENTION", "23h"),
     ("AUTHAPI_AUDIT__RETENTION", "3651d"),
+    ("AUTHAPI_AUDIT__RETENTION", "never"),
+    ("AUTHAPI_AUDIT__WARN_EVENTS", "0"),
     ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "-1"),
     ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "100001"),
 ];
@@ -263,6 +265,8 @@ fn valid_values_are_accepted() {
         ("AUTHAPI_TOKENS__PERMISSIONS", "true"),
         ("AUTHAPI_USERS__DEFAULT_ROLES", "user, reader"),
         ("AUTHAPI_AUDIT__RETENTION", "400d"),
+        ("AUTHAPI_AUDIT__RETENTION", "forever"),
+        ("AUTHAPI_AUDIT__WARN_EVENTS", "1000"),
         ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "0"),
     ] {
         start().env(variable, value).load();
@@ -693,6 +697,18 @@ fn effective_settings_include_every_setting_and_no_secret() {
 }
 
 #[test]
+fn events_are_kept_for_a_year_unless_the_setting_says_otherwise() {
+    let year = Duration::from_hours(365 * 24);
+    assert_eq!(start().load().audit.retention, Some(year));
+    let start = start().env("AUTHAPI_AUDIT__RETENTION", "forever");
+    let forever = load(&start.sources).expect("the settings are valid");
+    assert_eq!(forever.settings.audit.retention, None);
+    let expected = "AUTHAPI_AUDIT__RETENTION = forever  # environment";
+    let mut shown = forever.effective().into_iter();
+    assert!(shown.any(|setting| setting.to_string() == expected));
+}
+
+#[test]
 fn pages_of_other_origins_are_not_admitted_by_default() {
     let settings = start().load();
     assert!(settings.cors.origins.is_empty());
@@ -747,8 +763,7 @@ fn pages_that_the_network_can_forge_are_refused_if_the_issuer_has_https() {
 }
 
 /// Settings whose default is unset or depends on the machine.
-const COMMENTED_OUT: [&str; 11] = [
-    "audit.retention",
+const COMMENTED_OUT: [&str; 10] = [
     "bootstrap.admin_login",
     "bootstrap.admin_password",
     "database.listen_url",

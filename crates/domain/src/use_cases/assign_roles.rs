@@ -120,11 +120,7 @@ impl AssignRoles {
 
     /// Takes a change from the budget of the caller's session if the caller changes their own
     /// roles, so that one session cannot fill the audit log.
-    async fn take_own_change(
-        &self,
-        requester: Requester<'_>,
-        user: UserId,
-    ) -> Result<(), AssignRolesError> {
+    async fn take_own_change(&self, requester: Requester<'_>, user: UserId) -> Result<(), AssignRolesError> {
         let (Some(throttle), Requester::Caller(caller)) = (&self.throttle, requester) else {
             return Ok(());
         };
@@ -183,7 +179,9 @@ mod tests {
             Facts,
             fixtures::{facts_about, own_facts},
         },
-        fixtures::{SESSION, USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
+        fixtures::{
+            SESSION, USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user,
+        },
         ports::{MockAccounts, MockThrottle},
         revision::Revision,
         role::{Permission, Permissions, built_in},
@@ -316,9 +314,7 @@ mod tests {
         assert!(dry.is_ok(), "{dry:?}");
 
         let mut accounts = accounts_with(facts_about(another().user));
-        accounts
-            .expect_find_by_login()
-            .returning(|_| Ok(Some(another())));
+        accounts.expect_find_by_login().returning(|_| Ok(Some(another())));
         let others = exhausted(accounts)
             .execute(Requester::Operator, request(Some("bob"), &["admin"]), origin())
             .await;

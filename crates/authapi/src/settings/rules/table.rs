@@ -48,9 +48,10 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("audit.failures_per_minute", 0..=100_000, |s| s.audit.failures_per_minute),
         Rule::checked(
             "audit.retention",
-            format!("a duration such as 400d, from {} to {}; leave it unset to keep events forever", written(DAY), written(TEN_YEARS)),
+            format!("a duration such as 400d, from {} to {}, or forever", written(DAY), written(TEN_YEARS)),
             |s| s.audit.retention.is_none_or(|kept| (DAY..=TEN_YEARS).contains(&kept)),
         ),
+        Rule::number("audit.warn_events", 1..=1_000_000_000_000_u64, |s| s.audit.warn_events),
         Rule::checked(
             "bootstrap.admin_login",
             format!(
