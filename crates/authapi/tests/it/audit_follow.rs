@@ -86,7 +86,10 @@ fn a_follower_prints_each_event_once_and_another_continues_after_it() {
     assert_eq!(first.numbers(5), [1, 2, 3, 4, 5]);
     place.command_succeeds(&["users", "disable", "--login", "user"], "");
     let disabled = first.next();
-    assert_eq!((&disabled["number"], &disabled["action"]), (&6.into(), &"user_disabled".into()));
+    assert_eq!(
+        (&disabled["number"], &disabled["action"]),
+        (&6.into(), &"user_disabled".into())
+    );
     assert_eq!(first.stop(Signal::TERM), Some(0));
 
     place.command_succeeds(&["users", "enable", "--login", "user"], "");

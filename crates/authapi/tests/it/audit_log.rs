@@ -462,7 +462,7 @@ async fn an_audit_log_trimmed_by_retention_still_verifies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failed_logins_over_the_limit_are_only_counted() {
+async fn failed_logins_over_the_quota_are_counted_at_the_latest_when_the_server_stops() {
     let server: Server = Place::new().with("AUDIT__FAILURES_PER_MINUTE", "3").start();
     let client = server.client();
     client.register("alice").await;
@@ -473,7 +473,16 @@ async fn failed_logins_over_the_limit_are_only_counted() {
             .await;
         assert_eq!(refused.status, 401);
     }
-    let kept = events(server.place(), &["--action", "login_failed"]).len();
+    let replicas = server.replicas();
+    let place = server.terminate().place;
+    let kept = events(&place, &["--login", "alice", "--action", "login_failed"]).len();
     // Each replica counts separately, and a new minute may begin during the test.
-    assert!((3..=6 * server.replicas()).contains(&kept), "{kept}");
+    assert!((3..=6 * replicas).contains(&kept), "{kept}");
+    let counts = events(&place, &["--login", "alice", "--action", "failures_omitted"]);
+    let count = |event: &Value| -> usize {
+        assert_eq!(event["details"]["action"], "login_failed");
+        let count = event["details"]["count"].as_str().expect("the event has a count");
+        count.parse().expect("the count is a number")
+    };
+    assert_eq!(kept + counts.iter().map(count).sum::<usize>(), 20);
 }

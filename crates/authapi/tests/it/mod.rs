@@ -16,6 +16,7 @@ pub mod mode;
 pub mod server;
 
 mod administration;
+mod audit_follow;
 mod audit_log;
 mod authorisation;
 mod browsers;

@@ -14,10 +14,10 @@ use tokio::{select, sync::Notify, time::sleep};
 
 /// Maximum number of events read at a time.
 const PAGE: u32 = 1_000;
-/// How long the output may block a command that was told to stop.
+/// How long the output may block a command after a signal to stop.
 const STOP_BUDGET: Duration = Duration::from_secs(1);
 
-/// Prints new events until the process is told to stop or standard output is closed.
+/// Prints new events until SIGINT or SIGTERM, or until standard output is closed.
 pub async fn run(operator: &Operator, request: FollowAudit) -> Result<(), Failure> {
     let stop = stop_request()?;
     let after = match request.after {
