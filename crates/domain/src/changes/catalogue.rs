@@ -190,9 +190,10 @@ mod tests {
     fn change() -> CatalogueChange {
         CatalogueChange {
             written: None,
+            unchanged: None,
             removed: None,
             admin: None,
-            event: AuditEvent::new(AuditAction::RoleRemoved),
+            event: Some(AuditEvent::new(AuditAction::RoleRemoved)),
         }
     }
 

@@ -63,9 +63,8 @@ impl FollowAudit {
         let mut next = after;
         for row in rows {
             let is_next = events.is_empty() || number(&row).0 - 1 == next.0;
-            match row.and_then(|sealed| sealed.row.try_into()) {
+            match row.and_then(|sealed| AuditRecord::try_from(sealed.row)) {
                 Ok(event) if is_next => {
-                    let event: AuditRecord = event;
                     next = event.number;
                     events.push(event);
                 }
@@ -119,12 +118,11 @@ mod tests {
         Event(i64),
         Broken(i64),
     }
-    use Row::{Broken, Event};
 
     impl Row {
         fn read(self) -> ReadRow {
             match self {
-                Event(number) => {
+                Self::Event(number) => {
                     let context = AuditContext::new(now(), Actor::Operator, Origin::default());
                     let event = AuditEvent::new(AuditAction::LoginFailed);
                     Ok(SealedRow {
@@ -133,13 +131,13 @@ mod tests {
                         mac: None,
                     })
                 }
-                Broken(number) => Err(BrokenRow(AuditNumber(number))),
+                Self::Broken(number) => Err(BrokenRow(AuditNumber(number))),
             }
         }
 
         fn number(self) -> i64 {
             match self {
-                Event(number) | Broken(number) => number,
+                Self::Event(number) | Self::Broken(number) => number,
             }
         }
     }
@@ -177,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_after_a_position_are_returned_once_and_in_order() {
-        const LOG: &[Row] = &[Event(1), Event(2), Event(3)];
+        const LOG: &[Row] = &[Row::Event(1), Row::Event(2), Row::Event(3)];
         for (after, limit, numbers, next) in [
             (0, 2, &[1, 2][..], 2),
             (2, 2, &[3], 3),
@@ -192,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gap_is_reported_unless_the_reader_begins_with_the_oldest_event() {
-        const LOG: &[Row] = &[Event(5), Event(6), Event(8)];
+        const LOG: &[Row] = &[Row::Event(5), Row::Event(6), Row::Event(8)];
         assert_eq!(follow(LOG, 0, 9).await, Ok((vec![5, 6], 6)));
         assert_eq!(follow(LOG, 4, 1).await, Ok((vec![5], 5)));
         for (after, reported) in [
@@ -207,7 +205,7 @@ mod tests {
     /// A backup was restored: other events will get the numbers that the reader has seen.
     #[tokio::test]
     async fn a_log_that_ends_before_the_position_is_reported() {
-        const LOG: &[Row] = &[Event(1), Event(2)];
+        const LOG: &[Row] = &[Row::Event(1), Row::Event(2)];
         for after in [3, 900, i64::MAX] {
             let reported = format!("the audit log ends with event 2, before event {after}");
             assert_eq!(follow(LOG, after, 9).await, Err(reported));
@@ -216,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreadable_event_stops_the_reader_only_when_it_is_the_next() {
-        const LOG: &[Row] = &[Event(1), Broken(2), Event(3)];
+        const LOG: &[Row] = &[Row::Event(1), Row::Broken(2), Row::Event(3)];
         assert_eq!(follow(LOG, 0, 9).await, Ok((vec![1], 1)));
         assert_eq!(follow(LOG, 1, 9).await, Err("stored data is corrupt".to_owned()));
         assert_eq!(follow(LOG, 2, 9).await, Ok((vec![3], 3)));

@@ -25,7 +25,7 @@ pub async fn run(operator: &Operator, request: FollowAudit) -> Result<(), Failur
         None => newest(operator).await?,
     };
     let mut list = List::<EventRow>::new(request.listing);
-    let print = |events: Vec<AuditRecord>| {
+    let print = |events: Vec<AuditRecord>| -> Result<bool, Failure> {
         list.page(events.into_iter().map(EventRow::from))?;
         Ok(list.is_read())
     };

@@ -345,7 +345,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (&**name, &**value))
             .collect();
-        let (from, to) = (&details[3].1, &details[5].1);
+        let (from, to) = (details[3].1, details[5].1);
         let expected = [
             ("action", "login_failed"),
             ("cause", "invalid_credentials"),
