@@ -54,6 +54,7 @@ fn name_of(attempt: &Attempt) -> &'static str {
         Attempt::Register { .. } => "registration",
         Attempt::Reauthenticate { .. } => "reauthentication",
         Attempt::ChangeOwnAccount { .. } => "own_change",
+        Attempt::ReplayRefreshToken { .. } => "replay",
     }
 }
 
@@ -97,6 +98,7 @@ mod tests {
             },
             Attempt::Reauthenticate { session },
             Attempt::ChangeOwnAccount { session },
+            Attempt::ReplayRefreshToken { session },
         ] {
             let allowed = open.take(&attempt).await;
             assert!(matches!(allowed, Ok(ThrottleDecision::Allowed)), "{attempt:?}");
@@ -116,6 +118,7 @@ mod tests {
             ("registration", "allowed", "none"),
             ("reauthentication", "allowed", "none"),
             ("own_change", "allowed", "none"),
+            ("replay", "allowed", "none"),
             ("unknown_place", "refused", "site_failures"),
         ] {
             let line =

@@ -134,6 +134,7 @@ impl Core {
                 rules: rules.sessions,
             }),
             refresh: Arc::new(Refresh {
+                throttle: ports.throttle.clone(),
                 recognise: steps.recognise.clone(),
                 accounts: ports.accounts.clone(),
                 sessions: ports.sessions.clone(),

@@ -32,6 +32,10 @@ pub enum Attempt {
     ChangeOwnAccount {
         session: SessionId,
     },
+    /// A refresh token that was used before, whose replay is to be recorded.
+    ReplayRefreshToken {
+        session: SessionId,
+    },
 }
 
 /// The key of a budget.
@@ -116,7 +120,9 @@ impl Attempt {
             },
             Self::Register { address } => attempts_of(*address).collect(),
             Self::Reauthenticate { session } => vec![Charge::attempt(BudgetKey::Session(*session))],
-            Self::ChangeOwnAccount { session } => vec![Charge::attempt(BudgetKey::Changes(*session))],
+            Self::ChangeOwnAccount { session } | Self::ReplayRefreshToken { session } => {
+                vec![Charge::attempt(BudgetKey::Changes(*session))]
+            }
         }
     }
 }
@@ -234,6 +240,7 @@ mod tests {
             (Attempt::Register { address: None }, ""),
             (Attempt::Reauthenticate { session: SESSION }, "session"),
             (Attempt::ChangeOwnAccount { session: SESSION }, "changes"),
+            (Attempt::ReplayRefreshToken { session: SESSION }, "changes"),
         ] {
             assert_eq!(charged(&attempt).join(" "), expected, "{attempt:?}");
         }

@@ -35,7 +35,8 @@ pub enum BudgetKind {
     KnownPlaces,
     /// Password checks of a session.
     Session,
-    /// Changes to the caller's own account in a session. Each writes an event to the audit log.
+    /// Changes to the caller's own account in a session, and recorded replays of its refresh tokens.
+    /// Each writes an event to the audit log.
     Changes,
 }
 
@@ -61,7 +62,7 @@ pub struct Budgets {
     pub account: Budget,
     /// Password checks of a session.
     pub session: Budget,
-    /// Changes to the caller's own account in a session.
+    /// Changes to the caller's own account in a session, and recorded replays.
     pub changes: Budget,
 }
 

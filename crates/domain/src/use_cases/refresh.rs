@@ -1,9 +1,10 @@
 use crate::{
     audit::Origin,
-    ports::{Accounts, Clock, PortError, Rotated, Sessions},
+    ports::{Accounts, Clock, PortError, Rotated, Sessions, Throttle},
     refresh_token::RefreshToken,
-    session::{OriginFingerprint, Presented, Rotation, SessionRules, StoredSession},
+    session::{OriginFingerprint, OriginLikeness, Presented, Rotation, SessionRules, StoredSession},
     steps::{self, IssueTokens, RecogniseRefreshToken, Recognised, TokenPair},
+    throttle::{Attempt, ThrottleDecision},
 };
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const MAX_TRIES: u32 = 3;
 pub struct Refresh {
     pub(crate) recognise: Arc<RecogniseRefreshToken>,
     pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) issue_tokens: Arc<IssueTokens>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -68,8 +70,10 @@ impl Refresh {
                 // The session reached the token's generation after the rotation failed: try again.
                 Presented::Current => {}
                 Presented::Repeated { origin: likeness, .. } => {
-                    let from = origin.clone();
-                    if steps::record_replay(&*self.accounts, &session, likeness, now, from).await? {
+                    if self
+                        .record_replay(&session, likeness, now, origin.clone())
+                        .await?
+                    {
                         let secret = recognised.claim.secret;
                         return Ok(self.issue_tokens.issue(&session, secret, now).await?);
                     }
@@ -83,6 +87,27 @@ impl Refresh {
             }
         }
         Err(PortError::Overloaded.into())
+    }
+
+    /// Records the replay as [`steps::record_replay`] does, or not if the session has used up its
+    /// budget: a client that rotates and replays in turns would fill the audit log.
+    async fn record_replay(
+        &self,
+        session: &StoredSession,
+        likeness: OriginLikeness,
+        now: DateTime<Utc>,
+        origin: Origin,
+    ) -> Result<bool, PortError> {
+        if session.last_rotation.replay_recorded {
+            return Ok(true);
+        }
+        let replay = Attempt::ReplayRefreshToken { session: session.id };
+        match self.throttle.take(&replay).await? {
+            ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => {
+                steps::record_replay(&*self.accounts, session, likeness, now, origin).await
+            }
+            ThrottleDecision::Refused { .. } => Ok(true),
+        }
     }
 
     /// Rotates the session, unless the token has the last generation, which has no successor.
@@ -125,9 +150,10 @@ mod tests {
         audit::{Actor, AuditContext},
         changes::{EndSessionsOf, Facts, OwnedSession, Refusal},
         fixtures::{SECRET, SESSION, now, origin, roles, stored_session},
-        ports::{MockAccounts, MockClock, MockSessions},
+        ports::{MockAccounts, MockClock, MockSessions, MockThrottle},
         refresh_token::RefreshClaim,
         session::{Burst, EndReason, Generation, LastRotation},
+        throttle::BudgetKind,
         use_cases::fixtures::{
             accounts_with, clock, expect_change, forged, issue_tokens, mac, session_rules, token,
             with_another_secret,
@@ -135,6 +161,8 @@ mod tests {
         user::UserStatus,
     };
     use chrono::Duration;
+    use mockall::predicate::eq;
+    use std::time::Duration as StdDuration;
 
     /// Creates the use case over sessions configured by `expect`. Any other call fails the test,
     /// and so does any change.
@@ -152,11 +180,21 @@ mod tests {
         Refresh {
             recognise: Arc::new(RecogniseRefreshToken::new(mac())),
             accounts: Arc::new(accounts),
+            throttle: deciding(ThrottleDecision::Allowed),
             sessions: Arc::new(sessions),
             issue_tokens: issue_tokens(),
             clock,
             rules: session_rules(),
         }
+    }
+
+    fn deciding(decision: ThrottleDecision) -> Arc<dyn Throttle> {
+        let mut throttle = MockThrottle::new();
+        throttle
+            .expect_take()
+            .with(eq(Attempt::ReplayRefreshToken { session: SESSION }))
+            .returning(move |_| Ok(decision));
+        Arc::new(throttle)
     }
 
     /// Creates the use case over a session that does not rotate because its state is `found`, which
@@ -325,6 +363,19 @@ mod tests {
         });
         let refresh = lost_over(accounts, rotated(Duration::seconds(9), false));
         let pair = refresh.execute(&token(4), phone()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn a_replay_beyond_the_budget_of_the_session_is_answered_and_not_recorded() {
+        let refresh = Refresh {
+            throttle: deciding(ThrottleDecision::Refused {
+                retry_after: StdDuration::from_secs(60),
+                budget: BudgetKind::Changes,
+            }),
+            ..lost(rotated(Duration::seconds(9), false))
+        };
+        let pair = refresh.execute(&token(4), origin()).await;
         assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
     }
 
