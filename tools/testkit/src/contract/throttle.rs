@@ -5,7 +5,7 @@ mod attempts;
 mod turns;
 
 use super::support::{count, race};
-use attempts::{at_account, at_device, at_home, from, in_session, register};
+use attempts::{at_account, at_device, at_home, change_in, from, in_session, register};
 use domain::{
     ports::Throttle,
     throttle::{Attempt, Budget, BudgetKind, Budgets, ThrottleDecision, Width},
