@@ -8,9 +8,7 @@ use crate::{
         audit, audit_pages,
         audit_pending::{self, Look},
         batched_rotation::rotate_several,
-        login_facts, roles, rotation, sessions, snapshots,
-        unsealed::Unsealed,
-        user_roles, users,
+        login_facts, roles, rotation, sessions, snapshots, user_roles, users,
     },
 };
 use chrono::Duration;
@@ -22,7 +20,7 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditContext, AuditNumber, Origin},
+    audit::{AuditContext, AuditNumber, Origin, Unsealed},
     changes::{
         AccountState, Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
         EndSessions, KnownAccount, OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,

@@ -21,7 +21,6 @@ pub mod session_insert;
 mod session_rows;
 pub mod sessions;
 pub mod snapshots;
-pub mod unsealed;
 pub mod user_pages;
 pub mod user_roles;
 pub mod user_rows;

@@ -11,6 +11,7 @@ mod mac;
 mod pending;
 mod row;
 mod sealed_row;
+mod unsealed;
 mod verifier;
 
 pub use broken::{Broken, Witness};
@@ -24,6 +25,7 @@ pub use mac::{AuditKeyId, AuditMac, Authenticity};
 pub use pending::{Backlog, PendingEvent, SealedBatch, report_missing, seal_pending};
 pub use row::{AuditRow, BrokenRow};
 pub use sealed_row::{ReadRow, SealedRow};
+pub use unsealed::Unsealed;
 pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
 
 pub use crate::origin::Origin;

@@ -6,14 +6,17 @@ use crate::{
     tables::{
         audit,
         audit_pending::{self, Look},
-        unsealed::Unsealed,
     },
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
-    audit::{Actor, AuditContext, AuditMac, AuditNumber, Origin, seal_pending},
+    audit::{Actor, AuditContext, AuditMac, AuditNumber, Origin, Unsealed, seal_pending},
     ports::AuditSealer,
 };
+
+/// The maximum number of ranges in which events may be pending. It bounds the cost of a look: each
+/// range is one search in the index.
+const MAX_RANGES: usize = 250;
 
 /// Whether to wait while another transaction holds the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub async fn seal(
     let macs = taken.events.iter().filter_map(|event| event.mac).collect();
     let context = AuditContext::new(chain.at, Actor::Operator, Origin::default());
     let batch = seal_pending(chain.ends.head, taken.events, sealer, &context);
-    let unsealed = chain.unsealed.without(&taken.seqs);
+    let unsealed = chain.unsealed.without(&taken.seqs, MAX_RANGES);
     audit::append(conn, &batch.rows, batch.head, Some(&unsealed)).await?;
     Ok(SealedEvents {
         count,

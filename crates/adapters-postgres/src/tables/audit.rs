@@ -1,6 +1,6 @@
 //! The audit chain and its sealed events. The domain decides how events are sealed.
 
-use super::{audit_pages::saturating_instant, unsealed::Unsealed};
+use super::audit_pages::saturating_instant;
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -16,7 +16,7 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow};
+use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal, SealedRow, Unsealed};
 
 /// The id of the only row of `audit_chain`.
 pub const THE_CHAIN: i16 = 1;

@@ -3,7 +3,6 @@
 use super::{
     audit::THE_CHAIN,
     audit_pages::{instant, saturating_instant},
-    unsealed::Unsealed,
 };
 use crate::{
     error::{ON_PRIMARY, StorageError},
@@ -19,7 +18,7 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::audit::{AuditMac, AuditNumber, AuditRow, Backlog, PendingEvent};
+use domain::audit::{AuditMac, AuditNumber, AuditRow, Backlog, PendingEvent, Unsealed};
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
@@ -68,7 +67,7 @@ fn column<'a, T>(events: &'a [PendingEvent], value: impl Fn(&'a AuditRow) -> T) 
 /// Which pending events to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Those with numbers of `Unsealed`. The server finds them without passing the index entries
+    /// Those with numbers of [`Unsealed`]. The server finds them without passing the index entries
     /// of removed rows, which stay while a transaction of any program is open.
     New,
     /// All, including one that another program stored under another number.
