@@ -1,23 +1,9 @@
-//! Model checking of the coherence protocol: a search of every order of events between replicas
-//! that answer from memory and processes that revoke.
+//! For tests: models of concurrent parts of the service. A search visits every order of events
+//! within bounds and checks properties in every state.
 //!
-//! The replicas and publications are those of [`session_cache::protocol`]. The model decides the
-//! order of events and implements the database, the bus and the clock. One or two processes revoke
-//! one session. Time advances in ticks. All other events may happen any number of ticks late or
-//! never, which models delayed, reordered and lost requests, responses and messages, and processes
-//! that pause or crash. Replicas join at any time.
-//!
-//! `session_cache` has no switches for its rules. A [`Mutant`] therefore violates a rule from
-//! outside: in the database, in the order of events, or in the inputs of the state machines.
+//! The models use the service's own code where it decides something, and implement the database, the
+//! clock and the order of events. A mutant violates one rule; the search must find a
+//! counterexample for each.
 
-mod bounds;
-mod database;
-mod model;
-mod mutant;
-mod process;
-mod state;
-
-pub use bounds::{Bounds, Seat};
-pub use model::{LeaseModel, NEVER, SERVED};
-pub use mutant::Mutant;
-pub use state::{Action, State};
+pub mod leases;
+pub mod sealing;

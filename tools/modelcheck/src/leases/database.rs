@@ -1,6 +1,6 @@
 //! The modelled database: whether the session is revoked, and the leases.
 
-use crate::mutant::Mutant;
+use super::mutant::Mutant;
 use session_cache::protocol::LeaseId;
 use std::collections::BTreeMap;
 

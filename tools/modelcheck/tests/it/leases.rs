@@ -1,8 +1,7 @@
 //! The coherence protocol satisfies its invariant in every order of events within bounds, and each
-//! mutant violates it. `cargo test -p modelcheck -- --nocapture` prints the number of states and
-//! each counterexample.
+//! mutant violates it.
 
-use modelcheck::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
+use modelcheck::leases::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! The modelled processes: replicas that serve requests, and revokers between their commit and the
 //! completed revocation.
 
-use crate::mutant::Mutant;
+use super::mutant::Mutant;
 use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
 use session_cache::protocol::{LeaseId, Publication, Replica, ReplicaId, SnapshotRead, Terms};
 use std::{hash::Hash, time::Duration};

@@ -1,4 +1,4 @@
-use crate::{
+use super::{
     bounds::{Bounds, Seat},
     database::{Database, LEASE},
     mutant::Mutant,

@@ -1,4 +1,4 @@
-use crate::{
+use super::{
     database::Database,
     process::{LeaseRequest, Revoker, Serving},
 };
