@@ -2,9 +2,9 @@
 
 use crate::{
     mode::Mode,
-    work::{CONNECTIONS, Work},
+    work::{CONNECTIONS, PacedWork, Work},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use std::path::PathBuf;
 
 /// Measures the performance of the service.
@@ -18,6 +18,8 @@ pub struct Cli {
 pub enum Command {
     /// Measure each kind of request in each mode, and the corresponding limits of the machine.
     Run(Run),
+    /// Measure the latency of logouts and refreshes at a fixed rate.
+    Latency(Latency),
     /// Measure how saturated hash threads and idle connections affect other requests.
     Isolation(Isolation),
     /// Measure how the number of users in Postgres affects login, refresh, /me and user search.
@@ -51,6 +53,36 @@ pub struct Run {
     pub seconds: u64,
     /// Number of connections. Each is kept alive and sends its next request after the response to
     /// the previous one.
+    #[arg(long, default_value_t = CONNECTIONS)]
+    pub connections: usize,
+    /// Run one short round on SQLite and on Postgres, as a test of the setup, not of performance.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+#[derive(Args)]
+pub struct Latency {
+    /// Path of the service's binary.
+    #[arg(long, default_value = "target/release/authapi")]
+    pub binary: PathBuf,
+    /// Folder for results.json.
+    #[arg(long, default_value = "target/bench/latency")]
+    pub out: PathBuf,
+    /// Modes to measure [default: all].
+    #[arg(long, value_enum)]
+    pub mode: Vec<Mode>,
+    /// Kinds of requests to measure [default: all].
+    #[arg(long, value_enum)]
+    pub work: Vec<PacedWork>,
+    /// Number of requests per second [default: half of the rate of a closed loop right before].
+    #[arg(long, value_parser = value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Duration of each measurement, in seconds.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u64,
+    /// Number of connections. Each sends one request at a time.
     #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
     /// Run one short round on SQLite and on Postgres, as a test of the setup, not of performance.
@@ -105,35 +137,37 @@ pub struct Extent {
     pub logouts: usize,
 }
 
+impl Extent {
+    /// Returns the extent of a run, or of one that tests the setup if it is `quick`.
+    fn new(quick: bool, rounds: usize, seconds: u64, connections: usize) -> Self {
+        if quick {
+            return Self {
+                rounds: 1,
+                seconds: 2,
+                connections,
+                users: 128,
+                logouts: 10,
+            };
+        }
+        Self {
+            rounds,
+            seconds,
+            connections,
+            users: 1_000,
+            logouts: 100,
+        }
+    }
+}
+
 impl Run {
     /// Returns the extent of the run.
     pub fn extent(&self) -> Extent {
-        if self.quick {
-            Extent {
-                rounds: 1,
-                seconds: 2,
-                connections: self.connections,
-                users: 128,
-                logouts: 10,
-            }
-        } else {
-            Extent {
-                rounds: self.rounds,
-                seconds: self.seconds,
-                connections: self.connections,
-                users: 1_000,
-                logouts: 100,
-            }
-        }
+        Extent::new(self.quick, self.rounds, self.seconds, self.connections)
     }
 
     /// Returns the modes to measure.
     pub fn modes(&self) -> Vec<Mode> {
-        match (&*self.mode, self.quick) {
-            ([], true) => vec![Mode::Sqlite, Mode::Postgres],
-            ([], false) => Mode::ALL.to_vec(),
-            (named, _) => named.to_vec(),
-        }
+        modes(&self.mode, self.quick)
     }
 
     /// Returns the kinds of requests to measure in `mode`.
@@ -143,5 +177,33 @@ impl Run {
             ([], _) => Work::ALL.to_vec(),
             (named, _) => named.to_vec(),
         }
+    }
+}
+
+impl Latency {
+    /// Returns the extent of the run.
+    pub fn extent(&self) -> Extent {
+        Extent::new(self.quick, self.rounds, self.seconds, self.connections)
+    }
+
+    /// Returns the modes to measure.
+    pub fn modes(&self) -> Vec<Mode> {
+        modes(&self.mode, self.quick)
+    }
+
+    /// Returns the kinds of requests to measure.
+    pub fn works(&self) -> Vec<PacedWork> {
+        if self.work.is_empty() {
+            return PacedWork::ALL.to_vec();
+        }
+        self.work.clone()
+    }
+}
+
+fn modes(named: &[Mode], quick: bool) -> Vec<Mode> {
+    match (named, quick) {
+        ([], true) => vec![Mode::Sqlite, Mode::Postgres],
+        ([], false) => Mode::ALL.to_vec(),
+        (named, _) => named.to_vec(),
     }
 }

@@ -1,8 +1,12 @@
 //! The measured figures and their summary over several rounds.
 
-use crate::{limits::Limit, mode::Mode, work::Work};
+use crate::{cli::Extent, limits::Limit, mode::Mode, work::Work};
+use adapters_crypto::SystemClock;
+use anyhow::{Result, bail};
+use domain::ports::Clock;
+use procfs::{CpuInfo, Current};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path, thread};
 
 /// The median and the range of a figure over several rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -28,6 +32,10 @@ impl Spread {
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub work: Work,
+    /// Set if the requests were sent at a fixed rate instead of in a closed loop. Latencies are then
+    /// counted from the times at which the requests were due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<FixedRate>,
     /// The number of requests in all rounds, including failed ones.
     pub requests: u64,
     pub failed: u64,
@@ -38,19 +46,37 @@ pub struct Measured {
     pub p999_ms: Spread,
     /// The number of failures by kind and by status.
     pub errors: BTreeMap<String, u64>,
-    /// The number of processors that each process kept busy, including wrk.
+    /// The number of processors that each process kept busy, including the load generator.
     pub cores: BTreeMap<String, Spread>,
     /// The peak memory of each process, in MiB.
     pub peak_mib: BTreeMap<String, Spread>,
 }
 
+/// The fixed rate at which requests were sent, per second.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FixedRate {
+    pub wanted: Spread,
+    /// The rate of a closed loop right before.
+    pub closed_loop: Spread,
+}
+
+impl FixedRate {
+    /// The rate from which on a goal for latencies applies, if it is not more than half of the
+    /// closed loop's.
+    const DEMANDING: f64 = 1_000.0;
+
+    /// Returns whether the rate is high enough for a goal.
+    pub fn is_demanding(&self) -> bool {
+        self.wanted.median >= Self::DEMANDING.min(self.closed_loop.median / 2.0)
+    }
+}
+
 /// One request in this many may fail, because a service that lacks resources rejects some requests.
 const TOLERANCE: u64 = 1_000;
 
-impl Measured {
-    fn exceeds_tolerance(&self) -> bool {
-        self.failed > self.requests / TOLERANCE
-    }
+/// Returns whether so many requests failed that the figures would describe error responses.
+pub fn exceeds_tolerance(requests: u64, failed: u64) -> bool {
+    failed > requests / TOLERANCE
 }
 
 /// The figures of one mode.
@@ -86,10 +112,46 @@ pub struct Results {
 }
 
 impl Results {
+    /// Creates the results of a run that begins now on this machine.
+    pub fn new(extent: Extent) -> Result<Self> {
+        let info = CpuInfo::current()?;
+        Ok(Self {
+            date: SystemClock.now().format("%Y-%m-%d").to_string(),
+            processor: info.model_name(0).unwrap_or("an unknown processor").to_owned(),
+            cores: thread::available_parallelism()?.get(),
+            rounds: extent.rounds,
+            seconds: extent.seconds,
+            connections: extent.connections,
+            modes: Vec::new(),
+        })
+    }
+
+    /// Writes `results.json` to a folder, which is created if it does not exist.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let json = serde_json::to_string_pretty(self)?;
+        Ok(fs::write(folder.join("results.json"), json)?)
+    }
+
+    /// Checks that at most one request in a thousand of each kind failed.
+    ///
+    /// # Errors
+    /// If more did. The error has a line for each such kind.
+    pub fn check(&self) -> Result<()> {
+        let failures = self.failures();
+        if !failures.is_empty() {
+            bail!("requests failed:\n{}", failures.join("\n"));
+        }
+        Ok(())
+    }
+
     /// Returns one line for each kind of request of which more than one in a thousand failed.
-    pub fn failures(&self) -> Vec<String> {
+    fn failures(&self) -> Vec<String> {
         let of_mode = |of: &OfMode| {
-            let failed = of.works.iter().filter(|it| it.exceeds_tolerance());
+            let failed = of
+                .works
+                .iter()
+                .filter(|it| exceeds_tolerance(it.requests, it.failed));
             let lines = failed.map(|it| format!("{}, {}: {:?}", of.mode.name(), it.work.name(), it.errors));
             lines.collect::<Vec<_>>()
         };
@@ -103,27 +165,31 @@ mod tests {
 
     #[test]
     fn more_than_one_failure_in_a_thousand_exceeds_the_tolerance() {
-        let some = Spread::of([1.0]).expect("there is one figure");
-        let measured = |requests, failed| Measured {
-            work: Work::Me,
-            requests,
-            failed,
-            rate: None,
-            p50_ms: some,
-            p99_ms: some,
-            p999_ms: some,
-            errors: BTreeMap::new(),
-            cores: BTreeMap::new(),
-            peak_mib: BTreeMap::new(),
-        };
         for (requests, failed, exceeds) in
             [(0, 0, false), (999, 1, true), (1_000, 1, false), (2_000, 3, true)]
         {
             assert_eq!(
-                measured(requests, failed).exceeds_tolerance(),
+                exceeds_tolerance(requests, failed),
                 exceeds,
                 "{failed} of {requests}"
             );
+        }
+    }
+
+    #[test]
+    fn a_rate_is_demanding_from_a_thousand_or_from_half_of_the_maximum() {
+        let some = |figure| Spread::of([figure]).expect("there is one figure");
+        for (wanted, closed_loop, expected) in [
+            (999.0, 5_000.0, false),
+            (1_000.0, 5_000.0, true),
+            (399.0, 800.0, false),
+            (400.0, 800.0, true),
+        ] {
+            let fixed = FixedRate {
+                wanted: some(wanted),
+                closed_loop: some(closed_loop),
+            };
+            assert_eq!(fixed.is_demanding(), expected, "{wanted} of {closed_loop}");
         }
     }
 

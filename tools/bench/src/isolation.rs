@@ -3,17 +3,16 @@
 
 use crate::{
     cli::{Extent, Isolation},
+    load_report::LoadReport,
     run::Scene,
+    service,
     usage::Watched,
     work::{CONNECTIONS, Work},
-    wrk::{Load, LoadReport},
+    wrk::Load,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{
-    fs,
-    net::{SocketAddr, TcpStream},
-};
+use std::net::{SocketAddr, TcpStream};
 use tokio::runtime::Runtime;
 
 /// Number of connections whose latency is measured.
@@ -27,8 +26,7 @@ const OTHER_FILES: u64 = 200;
 
 /// Prints each figure as soon as it is measured.
 pub fn run(request: &Isolation) -> Result<()> {
-    let binary = fs::canonicalize(&request.binary)
-        .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
+    let binary = service::existing_binary(&request.binary)?;
     let extent = Extent {
         // Each kind of request runs alone and during logins; each run needs the sessions of one
         // round.

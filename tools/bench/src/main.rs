@@ -1,6 +1,6 @@
 //! `make bench`: measures the service and the limits of its machine in one run.
 //!
-//! wrk generates the load. This program starts the servers and stops them when it ends.
+//! wrk generates the load, except at fixed rates. This program starts the servers and stops them when it ends.
 //! `docs/performance.md` describes the method.
 
 mod cli;
@@ -8,8 +8,11 @@ mod figures;
 mod goals;
 mod hello;
 mod isolation;
+mod latency;
 mod limits;
+mod load_report;
 mod mode;
+mod paced;
 mod place;
 mod report;
 mod run;
@@ -40,6 +43,7 @@ fn measure(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Hello(request) => hello::serve(request.bytes),
         Command::Run(request) => run::run(&request),
+        Command::Latency(request) => latency::run(&request),
         Command::Isolation(request) => isolation::run(&request),
         Command::Scale(request) => scale::run(&request),
         Command::Start(request) => start::run(&request),

@@ -1,16 +1,15 @@
 //! `bench run`: measures all kinds of requests in all modes, and their limits in the same rounds.
 
+mod observed;
 mod rounds;
 mod scene;
 
+pub use observed::{observe, of_each, summary};
 pub use scene::Scene;
 
-use crate::{cli::Run, figures::Results, report};
-use adapters_crypto::SystemClock;
-use anyhow::{Context, Result, bail};
-use domain::ports::Clock;
-use procfs::{CpuInfo, Current};
-use std::{fs, thread};
+use crate::{cli::Run, figures::Results, report, service};
+use anyhow::Result;
+use std::fs;
 
 /// Measures the service, prints tables, and writes `results.json` and `chart.svg` to the output
 /// folder.
@@ -19,18 +18,9 @@ use std::{fs, thread};
 /// If a figure cannot be measured, or if more than one request in a thousand of a kind failed. Low
 /// figures are not an error.
 pub fn run(request: &Run) -> Result<()> {
-    let binary = fs::canonicalize(&request.binary)
-        .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
+    let binary = service::existing_binary(&request.binary)?;
     let extent = request.extent();
-    let mut results = Results {
-        date: SystemClock.now().format("%Y-%m-%d").to_string(),
-        processor: processor()?,
-        cores: thread::available_parallelism()?.get(),
-        rounds: extent.rounds,
-        seconds: extent.seconds,
-        connections: extent.connections,
-        modes: Vec::new(),
-    };
+    let mut results = Results::new(extent)?;
     let runtime = tokio::runtime::Runtime::new()?;
     println!("{}", report::heading(&results));
     for mode in request.modes() {
@@ -39,20 +29,7 @@ pub fn run(request: &Run) -> Result<()> {
         println!("{}", report::tables(&measured, results.cores));
         results.modes.push(measured);
     }
-    fs::create_dir_all(&request.out)?;
-    fs::write(
-        request.out.join("results.json"),
-        serde_json::to_string_pretty(&results)?,
-    )?;
+    results.write(&request.out)?;
     fs::write(request.out.join("chart.svg"), report::chart(&results))?;
-    let failures = results.failures();
-    if !failures.is_empty() {
-        bail!("requests failed:\n{}", failures.join("\n"));
-    }
-    Ok(())
-}
-
-fn processor() -> Result<String> {
-    let info = CpuInfo::current()?;
-    Ok(info.model_name(0).unwrap_or("an unknown processor").to_owned())
+    results.check()
 }

@@ -2,12 +2,14 @@
 
 use crate::{
     cli::{Extent, Scale},
+    load_report::LoadReport,
     mode::Mode,
     place::Place,
     run::Scene,
     seed::{self, Seed},
+    service,
     work::{CONNECTIONS, Work},
-    wrk::{Load, LoadReport},
+    wrk::Load,
 };
 use anyhow::{Context, Result, ensure};
 use domain::user::{User, UserId};
@@ -26,8 +28,7 @@ const FILL: &str = include_str!("scale/fill.sql");
 
 /// Prints the figures for each number of users.
 pub fn run(request: &Scale) -> Result<()> {
-    let binary = fs::canonicalize(&request.binary)
-        .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
+    let binary = service::existing_binary(&request.binary)?;
     let runtime = Runtime::new()?;
     for users in &request.users {
         measure(&runtime, &binary, *users, request.seconds)?;

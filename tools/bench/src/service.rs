@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -27,6 +27,14 @@ pub struct Replica {
 #[derive(Deserialize)]
 struct Listening {
     address: SocketAddr,
+}
+
+/// Returns the absolute path of the service's binary.
+///
+/// # Errors
+/// If it does not exist.
+pub fn existing_binary(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).with_context(|| format!("{} is missing: build the service first", path.display()))
 }
 
 impl Replica {

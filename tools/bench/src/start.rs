@@ -5,7 +5,7 @@ use crate::{
     figures::Spread,
     mode::Mode,
     place::Place,
-    service::Replica,
+    service::{self, Replica},
     usage::{Watched, as_f64},
 };
 use anyhow::{Context, Result, ensure};
@@ -15,8 +15,7 @@ use tokio::runtime::Runtime;
 /// Prints the time from the start of the process to its first ready response, the size of the
 /// binary, and the memory afterwards.
 pub fn run(request: &Start) -> Result<()> {
-    let binary = fs::canonicalize(&request.binary)
-        .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
+    let binary = service::existing_binary(&request.binary)?;
     let runtime = Runtime::new()?;
     let (mut first, mut next, mut idle) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..request.rounds {

@@ -76,6 +76,12 @@ pub fn of_ended_children() -> Result<f64> {
     Ok(seconds(u64::try_from(stat.cutime + stat.cstime)?))
 }
 
+/// Returns the processor time of this process, in seconds.
+pub fn of_this_process() -> Result<f64> {
+    let stat = Process::myself()?.stat()?;
+    Ok(seconds(stat.utime + stat.stime))
+}
+
 /// Returns the number of processors that each process kept busy between two measurements `wall`
 /// seconds apart.
 pub fn cores(

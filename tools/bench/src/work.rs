@@ -18,6 +18,27 @@ pub enum Work {
     Mixed,
 }
 
+/// A kind of request that is also sent at a fixed rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PacedWork {
+    Logout,
+    Refresh,
+}
+
+impl PacedWork {
+    /// All kinds, in the order of the report.
+    pub const ALL: [Self; 2] = [Self::Logout, Self::Refresh];
+}
+
+impl From<PacedWork> for Work {
+    fn from(paced: PacedWork) -> Self {
+        match paced {
+            PacedWork::Logout => Self::Logout,
+            PacedWork::Refresh => Self::Refresh,
+        }
+    }
+}
+
 impl Work {
     /// All kinds, in the order of the report.
     pub const ALL: [Self; 6] = [

@@ -1,11 +1,9 @@
-//! Runs wrk, which generates the load, and parses its report.
+//! Runs wrk, which generates the load.
 
-use crate::usage::as_f64;
+use crate::load_report::LoadReport;
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
+    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -29,62 +27,10 @@ pub struct Load<'a> {
     pub tag: &'a str,
 }
 
-/// The figures that the script prints when wrk ends.
-#[derive(Clone, Debug, Deserialize)]
-pub struct LoadReport {
-    pub requests: u64,
-    pub seconds: f64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub p999_ms: f64,
-    /// Failures by kind: socket errors, timeouts, and statuses of 400 and above.
-    errors: BTreeMap<String, u64>,
-    /// Responses by status, if the script counts them.
-    statuses: BTreeMap<String, u64>,
-}
-
 /// A running wrk process.
 pub struct Running {
     child: Child,
     script: PathBuf,
-}
-
-impl LoadReport {
-    /// Returns the number of requests per second.
-    pub fn rate(&self) -> f64 {
-        as_f64(self.requests) / self.seconds
-    }
-
-    /// Returns the number of failed requests of all kinds.
-    pub fn failed(&self) -> u64 {
-        self.errors.values().sum()
-    }
-
-    /// Returns the number of failures by kind and, if the script counts statuses, by status. Kinds
-    /// without failures are omitted.
-    pub fn errors(&self) -> BTreeMap<String, u64> {
-        let by_kind = self.errors.iter().map(|(kind, times)| (kind.clone(), *times));
-        let by_status = self
-            .statuses
-            .iter()
-            .filter(|(status, _)| status.as_str() > "399")
-            .map(|(status, times)| (format!("status {status}"), *times));
-        by_kind.chain(by_status).filter(|(_, times)| *times > 0).collect()
-    }
-}
-
-impl fmt::Display for LoadReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.0}/s, p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, errors {:?}",
-            self.rate(),
-            self.p50_ms,
-            self.p99_ms,
-            self.p999_ms,
-            self.errors()
-        )
-    }
 }
 
 impl Load<'_> {
@@ -139,28 +85,5 @@ impl Running {
         let last = stdout.trim_end().lines().last().unwrap_or_default();
         serde_json::from_str(last)
             .with_context(|| format!("wrk with {} printed no report: {stdout}", self.script.display()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_are_listed_by_kind_and_by_status_without_those_that_did_not_happen() {
-        let report: LoadReport = serde_json::from_str(
-            r#"{"requests":9,"seconds":1.0,"p50_ms":1.0,"p99_ms":2.0,"p999_ms":3.0,
-                "errors":{"connect":0,"timeout":2,"status":3},"statuses":{"200":6,"401":1,"503":2}}"#,
-        )
-        .expect("the report is JSON");
-        let expected = [
-            ("status", 3),
-            ("status 401", 1),
-            ("status 503", 2),
-            ("timeout", 2),
-        ];
-        let expected = expected.map(|(kind, times)| (kind.to_owned(), times));
-        assert_eq!(report.errors(), BTreeMap::from(expected));
-        assert_eq!(report.failed(), 5);
     }
 }

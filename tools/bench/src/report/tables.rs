@@ -39,21 +39,39 @@ fn rates(of: &OfMode) -> Table {
         "errors",
     ]);
     for work in &of.works {
-        let limit = Limit::of(work.work).and_then(|it| Some((it, of.limits.get(&it)?)));
+        let (limit, per_second) = limit_of(of, work).unwrap_or(("-", "-".to_owned()));
         table.add_row([
-            work.work.name().to_owned(),
+            name(work),
             work.rate.as_ref().map_or("-".to_owned(), whole),
             decimal(work.p50_ms.median),
             decimal(work.p99_ms.median),
             decimal(work.p999_ms.median),
-            limit.map_or("-", |(it, _)| it.name()).to_owned(),
-            limit.map_or("-".to_owned(), |(_, spread)| whole(spread)),
+            limit.to_owned(),
+            per_second,
             of.ratio(work).map_or("-".to_owned(), decimal),
-            least_ratio(of.mode, work.work).map_or("-".to_owned(), decimal),
+            least_ratio(of.mode, work.work)
+                .filter(|_| work.fixed.is_none())
+                .map_or("-".to_owned(), decimal),
             errors(work),
         ]);
     }
     table
+}
+
+fn name(work: &Measured) -> String {
+    let name = work.work.name();
+    work.fixed.map_or(name.to_owned(), |fixed| {
+        format!("{name} at {:.0}/s", fixed.wanted.median)
+    })
+}
+
+/// Returns the name and the rate of the limit.
+fn limit_of(of: &OfMode, work: &Measured) -> Option<(&'static str, String)> {
+    if let Some(fixed) = &work.fixed {
+        return Some(("closed loop", whole(&fixed.closed_loop)));
+    }
+    let limit = Limit::of(work.work)?;
+    Some((limit.name(), whole(of.limits.get(&limit)?)))
 }
 
 /// Formats the busy cores and the peak memory of each process.
@@ -62,11 +80,7 @@ fn costs(of: &OfMode) -> Table {
     let idle = of.idle_mib.iter().map(|(name, mib)| format!("{name} {mib:.0}"));
     table.add_row(["idle", "-", &idle.collect::<Vec<_>>().join(", ")]);
     for work in &of.works {
-        table.add_row([
-            work.work.name().to_owned(),
-            each(&work.cores, 2),
-            each(&work.peak_mib, 0),
-        ]);
+        table.add_row([name(work), each(&work.cores, 2), each(&work.peak_mib, 0)]);
     }
     table
 }
