@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, SelectableHelper, declare_sql_function,
     dsl::{auto_type, count_star},
+    sql_types::{Nullable, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{

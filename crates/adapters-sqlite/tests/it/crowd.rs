@@ -32,6 +32,7 @@ impl Setting {
         let command = OpenSession {
             session,
             epoch: Epoch::FIRST,
+            known: None,
             max_sessions: 1_000,
         };
         let opened = self
