@@ -84,6 +84,7 @@ fn opened(conn: &mut SqliteConnection, created_at: DateTime<Utc>) -> NewSession 
     let opening = OpenSession {
         session: session.clone(),
         epoch: Epoch::FIRST,
+        known: None,
         max_sessions: 9,
     };
     run(conn, &opening);
