@@ -415,9 +415,52 @@ export interface paths {
         };
         /**
          * Reads the audit log.
-         * @description Returns a page of events, newest first. Requires the permission `audit:read`.
+         * @description Returns a page of events, newest first; with `after`, the events after that number, oldest
+         *     first. Requires the permission `audit:read`.
          */
         get: operations["readAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the newest checkpoint of the audit log.
+         * @description The checkpoint is a signed note in the form of C2SP `tlog-checkpoint`, for witnesses outside the
+         *     service, which need no account. It reveals the number of events and the seal of the last one.
+         */
+        get: operations["showCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/public-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the public key of checkpoints.
+         * @description The key is a C2SP `signed-note` verifier key, as `authapi audit public-key` prints it. A witness
+         *     should compare it with one that it got in another way.
+         */
+        get: operations["showCheckpointKey"];
         put?: never;
         post?: never;
         delete?: never;
@@ -667,7 +710,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed" | "audit_log_accepted" | "pending_event_forged";
+        AuditAction: "user_registered" | "registration_refused" | "user_imported" | "logged_in" | "login_failed" | "reauthenticated" | "reauthentication_failed" | "failures_omitted" | "session_ended" | "all_sessions_ended" | "refresh_token_replayed" | "refresh_token_reused" | "roles_changed" | "password_changed" | "password_reset" | "user_disabled" | "user_enabled" | "user_deleted" | "role_created" | "role_changed" | "role_removed" | "trail_trimmed" | "audit_log_accepted" | "pending_event_forged" | "pending_event_missing";
         /**
          * @description An audit event: who did what to whom, when and from where.
          * @example {
@@ -736,7 +779,7 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /** @description A page of the audit log, newest event first. */
+        /** @description A page of the audit log, newest event first; with `after`, oldest first. */
         AuditLog: {
             events: components["schemas"]["AuditEvent"][];
             /**
@@ -744,6 +787,12 @@ export interface components {
              * @example MTc
              */
             next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description With `after`: the number to send as `after` to get later events. Otherwise `null`.
+             * @example null
+             */
+            next_after: number | null;
         };
         /**
          * @description How the attempt ended.
@@ -792,6 +841,11 @@ export interface components {
             database: components["schemas"]["DependencyState"];
             /** @description Omitted if Redis is not configured. */
             redis?: components["schemas"]["DependencyState"];
+            /**
+             * @description Whether invalidations arrive through LISTEN and NOTIFY. Omitted if Redis carries them, or if
+             *     sessions are not cached.
+             */
+            bus?: components["schemas"]["DependencyState"];
         };
         /**
          * @description Whether a dependency passed the check.
@@ -828,7 +882,7 @@ export interface components {
          * @description Stable code of a problem with one field for programs.
          * @enum {string}
          */
-        FieldCode: "contains_login" | "duplicate_field" | "forbidden_characters" | "invalid_cursor" | "invalid_description" | "invalid_name" | "invalid_permission" | "missing_field" | "mixed_scripts" | "out_of_range" | "password_breached" | "password_unchanged" | "predictable" | "reserved_name" | "too_long" | "too_many" | "too_short" | "too_weak" | "unknown_action" | "unknown_field" | "unknown_role" | "wrong_type";
+        FieldCode: "contains_login" | "duplicate_field" | "forbidden_characters" | "invalid_cursor" | "invalid_description" | "invalid_name" | "invalid_permission" | "missing_field" | "mixed_scripts" | "not_combinable" | "out_of_range" | "password_breached" | "password_unchanged" | "predictable" | "reserved_name" | "too_long" | "too_many" | "too_short" | "too_weak" | "unknown_action" | "unknown_field" | "unknown_role" | "wrong_type";
         /** @description A problem with one field of a request. */
         FieldProblem: {
             /**
@@ -1063,7 +1117,7 @@ export interface components {
          * @description Stable code of a problem for programs; one per cause.
          * @enum {string}
          */
-        ProblemCode: "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
+        ProblemCode: "audit_events_removed" | "audit_log_ends_before" | "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
         /** @description The readiness of the service, with the state of its dependencies. */
         Ready: {
             status: components["schemas"]["ReadyStatus"];
@@ -1073,7 +1127,7 @@ export interface components {
             clock?: components["schemas"]["ClockState"];
         };
         /**
-         * @description `degraded`: requests are served, but Redis is down or the clock is wrong.
+         * @description `degraded`: requests are served, but Redis or the bus is down, or the clock is wrong.
          * @enum {string}
          */
         ReadyStatus: "ready" | "degraded" | "unavailable";
@@ -1235,10 +1289,18 @@ export interface components {
             /** @description Whether this is the session of this request. */
             current: boolean;
         };
+        /**
+         * @description What carries the invalidations of sessions: `process` if there is only one server, `postgres`
+         *     for LISTEN and NOTIFY, or `redis`.
+         * @enum {string}
+         */
+        SessionBus: "process" | "postgres" | "redis";
         /** @description The state of the session cache. */
         SessionCache: {
             mode: components["schemas"]["SessionCacheMode"];
             lease: components["schemas"]["SessionCacheLease"];
+            /** @description Omitted if the program does not report it. */
+            bus?: components["schemas"]["SessionBus"];
         };
         /**
          * @description `held` while requests may be answered from memory. `none` is not a fault: an idle replica holds
@@ -1990,6 +2052,7 @@ export interface operations {
             413: components["responses"]["BodyRefused413"];
             415: components["responses"]["BodyRefused415"];
             422: components["responses"]["UnknownRole"];
+            429: components["responses"]["TooManyAttempts"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2410,6 +2473,7 @@ export interface operations {
             413: components["responses"]["BodyRefused413"];
             415: components["responses"]["BodyRefused415"];
             422: components["responses"]["UnknownRole"];
+            429: components["responses"]["TooManyAttempts"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2799,6 +2863,8 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
+                /** @description Return the events after this number, oldest first. Only with `limit`. */
+                after?: number;
             };
             header?: never;
             path?: never;
@@ -2830,8 +2896,117 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `audit_events_removed`: the next events after `after` were removed */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             422: components["responses"]["UndeclaredRefused422"];
             503: components["responses"]["Unavailable"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    showCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the client has. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The signed note, with an `ETag`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The checkpoint still has the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["UndeclaredRefused400"];
+            /** @description `not_found`: no checkpoint was signed yet */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["UndeclaredRefused422"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    showCheckpointKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the client has. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key in one line, with an `ETag`. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The key still has the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    ETag: components["headers"]["EntityTag"];
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["UndeclaredRefused400"];
+            422: components["responses"]["UndeclaredRefused422"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2869,7 +3044,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All required dependencies are available; `degraded` if Redis is not, or if the clock is wrong. */
+            /** @description All required dependencies are available; `degraded` if Redis or the bus is not, or if the clock is wrong. */
             200: {
                 headers: {
                     "Cache-Control": components["headers"]["CacheControl"];
