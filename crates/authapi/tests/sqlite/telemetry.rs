@@ -152,6 +152,7 @@ async fn metrics_count_requests_and_are_served_on_a_separate_port() {
         r#"authapi_db_pool_timeouts_total{pool="readers"} 0"#,
         r#"authapi_dependency_up{dependency="database"} 1"#,
         "authapi_sessions_removed_total 0",
+        r#"authapi_invalidation_bus_info{bus="process"} 1"#,
         concat!(
             r#"authapi_build_info{version=""#,
             env!("CARGO_PKG_VERSION"),
