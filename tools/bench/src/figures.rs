@@ -32,8 +32,8 @@ impl Spread {
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub work: Work,
-    /// Set if the requests were sent at a fixed rate instead of in a closed loop. Latencies are then
-    /// counted from the times at which the requests were due.
+    /// Set if the requests were sent at a fixed rate instead of in a closed loop. Latencies are
+    /// then counted from the times at which the requests were due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed: Option<FixedRate>,
     /// The number of requests in all rounds, including failed ones.

@@ -1,7 +1,7 @@
 //! `make bench`: measures the service and the limits of its machine in one run.
 //!
-//! wrk generates the load, except at fixed rates. This program starts the servers and stops them when it ends.
-//! `docs/performance.md` describes the method.
+//! wrk generates the load, except at fixed rates. This program starts the servers and stops them
+//! when it ends. `docs/performance.md` describes the method.
 
 mod cli;
 mod figures;

@@ -1,10 +1,10 @@
 //! A load generator that sends requests when they are due.
 //!
 //! Each connection has a thread and sends one request at a time. At a fixed rate, the requests of
-//! all connections are due at regular intervals, and a latency is counted from the time at which the
-//! request was due, as by wrk2. So it includes the time for which a request waits for the response
-//! to the previous one. Threads sleep more precisely than tasks, whose timers have a resolution of a
-//! millisecond.
+//! all connections are due at regular intervals, and a latency is counted from the time at which
+//! the request was due, as by wrk2. So it includes the time for which a request waits for the
+//! response to the previous one. Threads sleep more precisely than tasks, whose timers have a
+//! resolution of a millisecond.
 
 mod connection;
 
@@ -38,8 +38,8 @@ pub struct PacedLoad {
     pub pace: Pace,
     /// The requests that are due within this time are sent.
     pub duration: Duration,
-    /// The tokens of each connection: one for each logout, or the first one of a chain of refreshes.
-    /// A connection without tokens stops.
+    /// The tokens of each connection: one for each logout, or the first one of a chain of
+    /// refreshes. A connection without tokens stops.
     pub tokens: Vec<Vec<String>>,
 }
 

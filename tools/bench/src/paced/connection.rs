@@ -56,7 +56,8 @@ impl Connection {
         })
     }
 
-    /// Sends one request. Returns the status or the kind of the failure; `None` if no token is left.
+    /// Sends one request. Returns the status or the kind of the failure; `None` if no token is
+    /// left.
     pub fn send(&mut self) -> Option<Result<u16, &'static str>> {
         let (path, token) = match self.work {
             PacedWork::Logout => ("/logout", self.tokens.pop()?),

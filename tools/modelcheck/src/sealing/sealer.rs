@@ -41,7 +41,8 @@ pub enum Sealer {
         taken: Vec<usize>,
         events: Vec<SealedEvent>,
     },
-    /// The transaction has committed and has not removed the pending rows, which only a mutant does.
+    /// The transaction has committed and has not removed the pending rows, which only a mutant
+    /// does.
     Committed {
         taken: Vec<usize>,
     },
