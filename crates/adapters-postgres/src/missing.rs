@@ -55,11 +55,11 @@ async fn find(
     let pending = audit_pending::macs(conn, &seqs).await?;
     let left = events.iter().filter(|event| !pending.contains(&event.mac));
     let rows = audit_pages::rows_at(conn, left.map(|event| event.at).collect()).await?;
-    let sealed = rows
+    let in_log = rows
         .into_iter()
         .filter_map(|row| PendingEvent::of(row, sealer).mac);
     Ok(Found {
-        sealed: sealed.collect(),
+        sealed: in_log.collect(),
         pending,
         base: audit::ends(conn).await?.base.number,
     })

@@ -9,6 +9,10 @@ use actix_web::{
     web::Data,
 };
 
+/// The examples of the OpenAPI document.
+const NOTE: &str = "authapi/audit\n1207\nNlqKffj3+UAslDRQK0zInduQ/lDXzZWxuDOzxi1aU3A=\n\n\u{2014} authapi/audit gLJ3X1mG...\n";
+const KEY: &str = "authapi/audit+80b2775f+AbX1...\n";
+
 /// Returns the newest checkpoint of the audit log.
 ///
 /// The checkpoint is a signed note in the form of C2SP `tlog-checkpoint`, for witnesses outside the
@@ -19,7 +23,7 @@ use actix_web::{
     tag = "audit",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has.")),
     responses(
-        (status = 200, description = "The signed note, with an `ETag`.", body = String, content_type = "text/plain", headers(("ETag" = String))),
+        (status = 200, description = "The signed note, with an `ETag`.", body = String, content_type = "text/plain", example = json!(NOTE), headers(("ETag" = String))),
         (status = 304, description = "The checkpoint still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
         (status = 404, description = "`not_found`: no checkpoint was signed yet", body = ProblemBody, content_type = "application/problem+json"),
         Unavailable,
@@ -45,7 +49,7 @@ pub async fn show_checkpoint(edge: Data<Edge>) -> Result<HttpResponse, Problem> 
     tag = "audit",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has.")),
     responses(
-        (status = 200, description = "The key in one line, with an `ETag`.", body = String, content_type = "text/plain", headers(("ETag" = String))),
+        (status = 200, description = "The key in one line, with an `ETag`.", body = String, content_type = "text/plain", example = json!(KEY), headers(("ETag" = String))),
         (status = 304, description = "The key still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
     )
 )]

@@ -291,6 +291,7 @@ async fn every_response_with_a_tag_is_not_sent_again() {
     let (app, root, user) = admin_and_user().await;
     let id = user.trim_start_matches("/users/");
     app.role("editor", &[]).await;
+    app.sign_checkpoint().await;
     for (method, path, operation) in operations() {
         if method != "GET" {
             continue;

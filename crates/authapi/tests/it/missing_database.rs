@@ -23,7 +23,7 @@ enum Effect {
 use Effect::{Creates, Fails, FailsWithoutFile, NeedsNone};
 
 /// Every command with its arguments. A new command must be added here.
-const CALLS: [(&str, &[&str], Effect); 33] = [
+const CALLS: [(&str, &[&str], Effect); 34] = [
     ("serve", &[], Creates),
     ("migrate up", &[], Creates),
     ("migrate down", &[], FailsWithoutFile),
@@ -48,6 +48,7 @@ const CALLS: [(&str, &[&str], Effect); 33] = [
     ("sessions list", &["--login", "alice"], Fails),
     ("sessions end", &["--login", "alice"], Fails),
     ("audit list", &[], Fails),
+    ("audit follow", &[], Fails),
     ("audit verify", &[], Fails),
     ("audit accept", &[], Fails),
     ("audit public-key", &[], NeedsNone),

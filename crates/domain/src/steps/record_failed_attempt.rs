@@ -90,9 +90,12 @@ mod tests {
         AuditEvent::new(AuditAction::LoginFailed)
     }
 
-    /// Creates the step with an audit log that keeps the recorded events, and fails while `fails`
+    type Recorded = Arc<Mutex<Vec<AuditEvent>>>;
+    type Fails = Arc<Mutex<bool>>;
+
+    /// Creates the step with an audit log that keeps the recorded events, and fails while `Fails`
     /// is true.
-    fn recording(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>, Arc<Mutex<bool>>) {
+    fn recording(per_minute: u32) -> (RecordFailedAttempt, Recorded, Fails) {
         let recorded = Arc::new(Mutex::new(Vec::new()));
         let fails = Arc::new(Mutex::new(false));
         let mut events = MockAuditEvents::new();

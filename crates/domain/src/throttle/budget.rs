@@ -35,8 +35,8 @@ pub enum BudgetKind {
     KnownPlaces,
     /// Password checks of a session.
     Session,
-    /// Changes to the caller's own account in a session, and recorded replays of its refresh tokens.
-    /// Each writes an event to the audit log.
+    /// Changes to the caller's own account in a session, and recorded replays of its refresh
+    /// tokens. Each writes an event to the audit log.
     Changes,
 }
 

@@ -216,7 +216,7 @@ mod tests {
             .with(eq(Attempt::ChangeOwnAccount { session: SESSION }))
             .returning(|_| {
                 Ok(ThrottleDecision::Refused {
-                    retry_after: Duration::from_secs(60),
+                    retry_after: Duration::from_mins(1),
                     budget: BudgetKind::Changes,
                 })
             });
@@ -299,7 +299,7 @@ mod tests {
             Err(AssignRolesError::TooManyChanges {
                 retry_after,
                 budget: BudgetName::Session,
-            }) if retry_after == Duration::from_secs(60)
+            }) if retry_after == Duration::from_mins(1)
         ));
 
         let mut accounts = MockAccounts::new();

@@ -370,7 +370,7 @@ mod tests {
     async fn a_replay_beyond_the_budget_of_the_session_is_answered_and_not_recorded() {
         let refresh = Refresh {
             throttle: deciding(ThrottleDecision::Refused {
-                retry_after: StdDuration::from_secs(60),
+                retry_after: StdDuration::from_mins(1),
                 budget: BudgetKind::Changes,
             }),
             ..lost(rotated(Duration::seconds(9), false))

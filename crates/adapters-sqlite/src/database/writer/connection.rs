@@ -18,8 +18,8 @@ const COMMITS: &str = "authapi_db_commits_total";
 /// Keeps in memory the pages that a savepoint copies before they are changed. A read-only container
 /// may have no folder for temporary files.
 const COPY_TO_MEMORY: &str = "PRAGMA temp_store = MEMORY;";
-/// Copies them to a file. An import changes any number of pages, and a migration sorts any number of
-/// rows.
+/// Copies them to a file. An import changes any number of pages, and a migration sorts any number
+/// of rows.
 const COPY_TO_FILE: &str = "PRAGMA temp_store = FILE;";
 
 /// The connection that writes. It is opened when it is needed, and closed if a failure leaves it in
@@ -63,7 +63,7 @@ impl WritingConnection {
             .and_then(|conn| transaction(conn, work));
         drop(
             self.open
-                .take_if(|conn| AnsiTransactionManager::is_broken_transaction_manager(conn)),
+                .take_if(AnsiTransactionManager::is_broken_transaction_manager),
         );
         self.in_use.set(0);
         if done.is_ok() {
