@@ -68,7 +68,7 @@ pub struct BusSettings {
 
 /// An open bus.
 pub struct Bus {
-    pub bus: Arc<dyn InvalidationBus>,
+    pub port: Arc<dyn InvalidationBus>,
     /// The health of a bus in Postgres. That of Redis covers its bus.
     pub health: Option<Arc<dyn StorageHealth>>,
     /// Present if Redis is configured.
@@ -95,7 +95,7 @@ impl BusSettings {
     pub fn open(&self) -> Result<Bus, Failure> {
         if let Some(redis) = open_redis(&self.redis)? {
             return Ok(Bus {
-                bus: Arc::new(RedisBus::new(redis.clone(), CHANNEL)),
+                port: Arc::new(RedisBus::new(redis.clone(), CHANNEL)),
                 health: None,
                 redis: Some(redis),
             });
@@ -108,7 +108,7 @@ impl BusSettings {
             .map_err(|error| Failure::because(variable("database.listen_url"), error))?;
         Ok(Bus {
             health: Some(Arc::new(bus.clone())),
-            bus: Arc::new(bus),
+            port: Arc::new(bus),
             redis: None,
         })
     }
@@ -118,7 +118,7 @@ impl Bus {
     /// Returns a bus without other processes.
     pub fn in_process() -> Self {
         Self {
-            bus: Arc::new(ProcessBus::default()),
+            port: Arc::new(ProcessBus::default()),
             health: None,
             redis: None,
         }

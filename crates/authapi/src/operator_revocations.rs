@@ -52,7 +52,7 @@ impl OperatorRevocations {
         let leases = Arc::clone(&self.leases);
         // The command line serves no requests, so its cache stays empty.
         let limits = CacheLimits::default();
-        let coherence = replica::coherence(leases, opened.bus, Arc::new(SystemClock), &OsRandomness, limits);
+        let coherence = replica::coherence(leases, opened.port, Arc::new(SystemClock), &OsRandomness, limits);
         listen(&coherence).await;
         LeasedRevocations::new(coherence)
     }

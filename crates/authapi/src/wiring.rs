@@ -91,7 +91,7 @@ impl Ports {
         let bus_kind = BusKind::of(settings);
         metrics::invalidation_bus(bus_kind);
         let Bus {
-            bus,
+            port: bus,
             health: bus_health,
             redis,
         } = BusSettings::new(settings, database).open()?;

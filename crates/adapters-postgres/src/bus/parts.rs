@@ -151,7 +151,7 @@ mod tests {
             "", "probe/17", "1/1/2", "1/2/2/", "1/0/17/", "1/0/1/*", "-1/0/1/", "🦀",
         ] {
             let texts = [&texts[..1], &[other.to_owned()], &texts[1..]].concat();
-            assert_eq!(joined(&texts), [message.clone()], "{other}");
+            assert_eq!(joined(&texts), std::slice::from_ref(&message), "{other}");
         }
     }
 

@@ -37,9 +37,8 @@ struct Batched {
 
 impl Crowd {
     async fn of(sessions: usize) -> Self {
-        let recorder = DebuggingRecorder::new();
-        let recorded = recorder.snapshotter();
-        let recording = metrics::set_default_local_recorder(&recorder);
+        let metrics = DebuggingRecorder::new();
+        let recording = metrics::set_default_local_recorder(&metrics);
         let (storage, database) = fresh().await;
         drop(recording);
         let user = a_user("alice");
@@ -51,7 +50,7 @@ impl Crowd {
         Self {
             storage,
             sessions: opened,
-            recorded,
+            recorded: metrics.snapshotter(),
             database,
         }
     }
@@ -82,9 +81,10 @@ impl Crowd {
                 counts.insert(outcome.expect("the metric has a label"), count);
             }
         }
+        let count = |outcome| *counts.get(outcome).expect("both outcomes are counted from 0");
         Batched {
-            rotated: counts["rotated"],
-            left: counts["left"],
+            rotated: count("rotated"),
+            left: count("left"),
         }
     }
 

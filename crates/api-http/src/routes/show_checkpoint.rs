@@ -23,7 +23,7 @@ const KEY: &str = "authapi/audit+80b2775f+AbX1...\n";
     tag = "audit",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has.")),
     responses(
-        (status = 200, description = "The signed note, with an `ETag`.", body = String, content_type = "text/plain", example = json!(NOTE), headers(("ETag" = String))),
+        (status = 200, description = "The signed note, with an `ETag`.", body = String, content_type = "text/plain", headers(("ETag" = String)), example = json!(NOTE)),
         (status = 304, description = "The checkpoint still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
         (status = 404, description = "`not_found`: no checkpoint was signed yet", body = ProblemBody, content_type = "application/problem+json"),
         Unavailable,
@@ -49,7 +49,7 @@ pub async fn show_checkpoint(edge: Data<Edge>) -> Result<HttpResponse, Problem> 
     tag = "audit",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has.")),
     responses(
-        (status = 200, description = "The key in one line, with an `ETag`.", body = String, content_type = "text/plain", example = json!(KEY), headers(("ETag" = String))),
+        (status = 200, description = "The key in one line, with an `ETag`.", body = String, content_type = "text/plain", headers(("ETag" = String)), example = json!(KEY)),
         (status = 304, description = "The key still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
     )
 )]

@@ -142,9 +142,11 @@ mod tests {
         Err(PortError::Unavailable(Box::new(Away)).into())
     }
 
-    fn events(numbers: std::ops::RangeInclusive<i64>) -> Answer {
-        let next = AuditNumber(*numbers.end());
-        let events = numbers.map(|number| AuditRecord {
+    /// Returns the events from `first` to `last`, which is the new position.
+    #[expect(clippy::unnecessary_wraps, reason = "it is one of several answers")]
+    fn events(first: i64, last: i64) -> Answer {
+        let next = AuditNumber(last);
+        let events = (first..=last).map(|number| AuditRecord {
             number: AuditNumber(number),
             at: DateTime::UNIX_EPOCH,
             actor: Actor::Operator,
@@ -196,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_event_is_printed_once() {
-        let seen = followed([events(5..=6), events(7..=6), events(7..=7)]).await;
+        let seen = followed([events(5, 6), events(7, 6), events(7, 7)]).await;
         let expected = Seen {
             read: vec![4, 6, 6],
             printed: vec![5, 6, 7],
@@ -207,14 +209,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_database_that_is_away_is_reported_once_and_no_event_is_lost() {
-        let answers = [
-            events(5..=5),
-            away(),
-            away(),
-            events(6..=7),
-            away(),
-            events(8..=8),
-        ];
+        let answers = [events(5, 5), away(), away(), events(6, 7), away(), events(8, 8)];
         let seen = followed(answers).await;
         assert_eq!(
             (seen.read, seen.printed),
