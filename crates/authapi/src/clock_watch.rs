@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use chrono::{DateTime, Utc};
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use testkit::{FixedClock, fixtures::at};
 
     /// A database whose clock stands still, or which is unavailable.
@@ -129,6 +130,21 @@ mod tests {
             *database.0.lock().expect("no panic") = second.map(at);
             watch.compare().await;
             assert_eq!(watch.agrees(), agrees, "{second:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_difference_is_reported_as_a_metric() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _recording = ::metrics::set_default_local_recorder(&recorder);
+        for (second, ahead) in [(0, 0), (-60, 60), (60, -60)] {
+            let database = Arc::new(Standing(Mutex::new(Some(at(second)))));
+            let clock = Arc::new(FixedClock::new(at(0)));
+            let watch = ClockWatch::new(clock, database, TimeDelta::seconds(5));
+            watch.compare().await;
+            let rendered = recorder.handle().render();
+            let line = format!("authapi_clock_skew_seconds {ahead}");
+            assert!(rendered.lines().any(|known| known == line), "{line}: {rendered}");
         }
     }
 }
