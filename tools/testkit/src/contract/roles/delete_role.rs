@@ -19,9 +19,15 @@ async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
 
 async fn a_role_in_place_of_a_removed_one_has_a_new_revision(storage: &Storage) {
     let mut seen = Vec::new();
-    for name in ["one", "two", "one", "one", "two"] {
-        role_written(storage, a_role(name, &["a:x"])).await;
-        role_written(storage, a_role(name, &[])).await;
+    // A role without permissions changes nothing else in the catalogue.
+    for (name, permissions) in [
+        ("one", &["a:x"][..]),
+        ("two", &["a:x"]),
+        ("one", &[]),
+        ("one", &[]),
+        ("two", &[]),
+    ] {
+        role_written(storage, a_role(name, permissions)).await;
         let [role] = find(storage, &[name]).await.try_into().expect("one role");
         seen.push(role.revision);
         let removed = execute(storage, Arc::new(removal(name))).await;
