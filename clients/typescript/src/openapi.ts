@@ -2942,6 +2942,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example authapi/audit
+                     *     1207
+                     *     NlqKffj3+UAslDRQK0zInduQ/lDXzZWxuDOzxi1aU3A=
+                     *
+                     *     — authapi/audit gLJ3X1mG...
+                     */
                     "text/plain": string;
                 };
             };
@@ -2992,6 +2999,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example authapi/audit+80b2775f+AbX1... */
                     "text/plain": string;
                 };
             };
