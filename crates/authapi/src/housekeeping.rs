@@ -1,7 +1,7 @@
 //! Periodic tasks of the service.
 
 use crate::{audit_size::AuditSize, clock_watch::ClockWatch, metrics};
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 use domain::{
     audit::{Actor, AuditContext, Origin},
     changes::TrimAuditLog,
@@ -192,9 +192,12 @@ async fn trim(audit_log: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta)
     }
 }
 
-/// Removes all sessions that died before the retention period, and returns their number.
+/// Removes all sessions that died before the day (UTC) on which the retention period began, and
+/// returns their number. Storage has an index of days: for a time within one, it would read all
+/// sessions of that day each time.
 async fn sweep(sessions: &dyn SessionDirectory, clock: &dyn Clock) -> Result<u64, PortError> {
-    let before = clock.now() - DEAD_SESSION_RETENTION;
+    let kept_from = clock.now() - DEAD_SESSION_RETENTION;
+    let before = kept_from.date_naive().and_time(NaiveTime::MIN).and_utc();
     let mut total = 0;
     loop {
         let removed = sessions.remove_dead(before, BATCH).await?;
@@ -317,6 +320,36 @@ mod tests {
             .await
             .expect("the storage succeeds");
         assert_eq!(live.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_keeps_the_sessions_that_died_on_the_day_on_which_retention_began() {
+        let storage = MemoryStorage::default().storage();
+        let user = fixtures::a_user("alice");
+        let open = OpenSession {
+            session: fixtures::a_session(user.id, fixtures::at(0)),
+            epoch: Epoch::FIRST,
+            known: None,
+            max_sessions: 1,
+        };
+        let context = fixtures::context(fixtures::at(0));
+        let register = Arc::new(RegisterUser(user));
+        let registered = storage.accounts.execute(register, context.clone()).await;
+        registered.expect("the user is stored");
+        let opened = storage.accounts.execute(Arc::new(open), context).await;
+        let died = opened
+            .map(|_| fixtures::at(30 * DAY))
+            .expect("the session is stored");
+
+        let midnight = (died + TimeDelta::days(1))
+            .date_naive()
+            .and_time(NaiveTime::MIN)
+            .and_utc();
+        for (now, expected) in [(midnight - TimeDelta::microseconds(1), 0), (midnight, 1)] {
+            let now = FixedClock::new(now + DEAD_SESSION_RETENTION);
+            let removed = sweep(&*storage.session_directory, &now).await;
+            assert_eq!(removed.expect("the storage succeeds"), expected);
+        }
     }
 
     #[tokio::test]

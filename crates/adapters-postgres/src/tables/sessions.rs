@@ -9,7 +9,7 @@ use crate::{
     prepared::Prepared,
     schema::{sessions, users},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, SelectableHelper, declare_sql_function,
     dsl::{auto_type, count_star},
@@ -175,8 +175,10 @@ pub async fn remove_dead(
         sessions::expires_at,
         sessions::revoked_at,
     );
+    // All sessions of this day are dead if `before` is the start of the next one.
+    let last_day = (before - Duration::microseconds(1)).date_naive();
     let longest_dead: Vec<Uuid> = sessions::table
-        .filter(sessions::dead_on.le(before.date_naive()))
+        .filter(sessions::dead_on.le(last_day))
         .filter(dead_at.lt(before))
         .order(sessions::dead_on)
         .limit(limit.into())

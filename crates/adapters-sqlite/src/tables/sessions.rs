@@ -185,7 +185,8 @@ pub fn remove_dead(
     limit: u32,
 ) -> Result<u64, StorageError> {
     let dead = diesel::alias!(sessions as dead);
-    let last_day = before.timestamp_micros() / MICROS_PER_DAY;
+    // All sessions of this day are dead if `before` is the start of the next one.
+    let last_day = (before.timestamp_micros() - 1) / MICROS_PER_DAY;
     let longest_dead = dead
         .filter(dead.field(sessions::dead_on).le(last_day))
         .filter(dead.field(sessions::dead_at).lt(Micros(before)))
