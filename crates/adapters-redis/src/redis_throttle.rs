@@ -118,7 +118,8 @@ fn name_of_budget(key: &BudgetKey) -> String {
         BudgetKey::KnownPlaces(login) => format!("known_places:{}", hash_of(login)),
         BudgetKey::KnownDevice(login, session) => format!("known_device:{}:{session}", hash_of(login)),
         BudgetKey::Session(session) => format!("session:{session}"),
-        BudgetKey::Changes(session) => format!("changes:{session}"),
+        BudgetKey::Changes(user) => format!("changes:{user}"),
+        BudgetKey::Replays(session) => format!("replays:{session}"),
     }
 }
 

@@ -11,7 +11,7 @@ const DECISIONS: &str = "authapi_throttle_decisions_total";
 const NO_BUDGET: &str = "none";
 
 /// A throttle that counts the decisions of another throttle by kind of attempt and by the budget
-/// that refused it. Logins, addresses and sessions are never recorded.
+/// that refused it. Logins, addresses, users and sessions are never recorded.
 pub struct MeteredThrottle(Arc<dyn Throttle>);
 
 impl MeteredThrottle {
@@ -64,6 +64,7 @@ mod tests {
     use domain::{
         session::SessionId,
         throttle::{Network, Width},
+        user::UserId,
     };
     use metrics_exporter_prometheus::PrometheusBuilder;
     use std::{
@@ -97,7 +98,9 @@ mod tests {
                 address: Some(ADDRESS),
             },
             Attempt::Reauthenticate { session },
-            Attempt::ChangeOwnAccount { session },
+            Attempt::ChangeOwnAccount {
+                user: UserId(Uuid::nil()),
+            },
             Attempt::ReplayRefreshToken { session },
         ] {
             let allowed = open.take(&attempt).await;

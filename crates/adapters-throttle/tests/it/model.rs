@@ -5,6 +5,7 @@ use domain::{
     ports::Throttle,
     session::SessionId,
     throttle::{Attempt, Budget, Budgets, Network, Place, ThrottleDecision},
+    user::UserId,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
@@ -60,6 +61,7 @@ fn addresses() -> impl Strategy<Value = Option<IpAddr>> {
 fn attempts() -> impl Strategy<Value = Attempt> {
     let accounts = prop::option::weighted(0.9, prop::sample::select(vec!["alice", "bob"]));
     let session = |number| SessionId(Uuid::from_u128(number));
+    let user = |number| UserId(Uuid::from_u128(number));
     let log_in = (accounts, addresses(), 0..8_u128).prop_map(move |(account, address, place)| {
         let place = match (place, address) {
             (0, _) => Place::KnownDevice(session(1)),
@@ -76,7 +78,8 @@ fn attempts() -> impl Strategy<Value = Attempt> {
         8 => log_in,
         1 => addresses().prop_map(|address| Attempt::Register { address }),
         1 => (0..2_u128).prop_map(move |number| Attempt::Reauthenticate { session: session(number) }),
-        1 => (0..2_u128).prop_map(move |number| Attempt::ChangeOwnAccount { session: session(number) }),
+        1 => (0..2_u128).prop_map(move |number| Attempt::ChangeOwnAccount { user: user(number) }),
+        1 => (0..2_u128).prop_map(move |number| Attempt::ReplayRefreshToken { session: session(number) }),
     ]
 }
 

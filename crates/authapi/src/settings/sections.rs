@@ -224,9 +224,9 @@ pub struct ThrottleSettings {
     pub session_burst: NonZeroU32,
     /// Password checks that a session regains per hour.
     pub session_per_hour: NonZeroU32,
-    /// Changes of a session to the caller's own account at once.
+    /// Changes of a user to their own account at once; also recorded replays of a session.
     pub changes_burst: NonZeroU32,
-    /// Changes that a session regains per hour.
+    /// Those that a user, or a session, regains per hour.
     pub changes_per_hour: NonZeroU32,
 }
 

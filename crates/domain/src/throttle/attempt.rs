@@ -1,5 +1,5 @@
 use super::{BudgetKind, Network};
-use crate::{login::CanonicalLogin, session::SessionId};
+use crate::{login::CanonicalLogin, session::SessionId, user::UserId};
 use std::net::IpAddr;
 
 /// The place of a client that logs in, as far as the account knows it.
@@ -30,7 +30,7 @@ pub enum Attempt {
     },
     /// A change that the caller makes to their own account without sending their password.
     ChangeOwnAccount {
-        session: SessionId,
+        user: UserId,
     },
     /// A refresh token that was used before, whose replay is to be recorded.
     ReplayRefreshToken {
@@ -50,7 +50,10 @@ pub enum BudgetKey {
     KnownDevice(CanonicalLogin, SessionId),
     KnownPlaces(CanonicalLogin),
     Session(SessionId),
-    Changes(SessionId),
+    /// By user and not by session, so that a new login restores nothing.
+    Changes(UserId),
+    /// Apart from the changes, so that these cannot hide replays.
+    Replays(SessionId),
 }
 
 /// One budget from which an attempt takes.
@@ -92,6 +95,7 @@ impl BudgetKey {
             Self::KnownPlaces(_) => BudgetKind::KnownPlaces,
             Self::Session(_) => BudgetKind::Session,
             Self::Changes(_) => BudgetKind::Changes,
+            Self::Replays(_) => BudgetKind::Replays,
         }
     }
 }
@@ -120,9 +124,8 @@ impl Attempt {
             },
             Self::Register { address } => attempts_of(*address).collect(),
             Self::Reauthenticate { session } => vec![Charge::attempt(BudgetKey::Session(*session))],
-            Self::ChangeOwnAccount { session } | Self::ReplayRefreshToken { session } => {
-                vec![Charge::attempt(BudgetKey::Changes(*session))]
-            }
+            Self::ChangeOwnAccount { user } => vec![Charge::attempt(BudgetKey::Changes(*user))],
+            Self::ReplayRefreshToken { session } => vec![Charge::attempt(BudgetKey::Replays(*session))],
         }
     }
 }
@@ -170,7 +173,11 @@ impl Charge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures::SESSION, login::Login, throttle::BudgetName};
+    use crate::{
+        fixtures::{SESSION, USER},
+        login::Login,
+        throttle::BudgetName,
+    };
 
     fn login(text: &str) -> CanonicalLogin {
         Login::parse(text)
@@ -239,8 +246,8 @@ mod tests {
             (Attempt::Register { address: v6 }, "client site provider"),
             (Attempt::Register { address: None }, ""),
             (Attempt::Reauthenticate { session: SESSION }, "session"),
-            (Attempt::ChangeOwnAccount { session: SESSION }, "changes"),
-            (Attempt::ReplayRefreshToken { session: SESSION }, "changes"),
+            (Attempt::ChangeOwnAccount { user: USER }, "changes"),
+            (Attempt::ReplayRefreshToken { session: SESSION }, "replays"),
         ] {
             assert_eq!(charged(&attempt).join(" "), expected, "{attempt:?}");
         }

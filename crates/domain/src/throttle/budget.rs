@@ -35,9 +35,10 @@ pub enum BudgetKind {
     KnownPlaces,
     /// Password checks of a session.
     Session,
-    /// Changes to the caller's own account in a session, and recorded replays of its refresh
-    /// tokens. Each writes an event to the audit log.
+    /// Changes that a user makes to their own account. Each may write an event to the audit log.
     Changes,
+    /// Recorded replays of the refresh tokens of a session. Each writes an event to the audit log.
+    Replays,
 }
 
 /// The name of a budget in a response. It does not show whether an account exists.
@@ -62,13 +63,14 @@ pub struct Budgets {
     pub account: Budget,
     /// Password checks of a session.
     pub session: Budget,
-    /// Changes to the caller's own account in a session, and recorded replays.
+    /// Changes of a user to their own account, and, counted separately, recorded replays of a
+    /// session.
     pub changes: Budget,
 }
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Network(Width::Client),
         Self::Network(Width::Site),
         Self::Network(Width::Provider),
@@ -82,6 +84,7 @@ impl BudgetKind {
         Self::KnownPlaces,
         Self::Session,
         Self::Changes,
+        Self::Replays,
     ];
 
     /// Returns the name of the kind, for metrics.
@@ -101,6 +104,7 @@ impl BudgetKind {
             Self::KnownPlaces => "known_places",
             Self::Session => "session",
             Self::Changes => "changes",
+            Self::Replays => "replays",
         }
     }
 
@@ -110,8 +114,8 @@ impl BudgetKind {
         match self {
             Self::Network(_) | Self::Failures(_) | Self::LocalFailures => BudgetName::Network,
             Self::Service => BudgetName::Service,
-            Self::Account | Self::KnownPlace | Self::KnownPlaces => BudgetName::Account,
-            Self::Session | Self::Changes => BudgetName::Session,
+            Self::Account | Self::KnownPlace | Self::KnownPlaces | Self::Changes => BudgetName::Account,
+            Self::Session | Self::Replays => BudgetName::Session,
         }
     }
 }
@@ -161,7 +165,7 @@ impl Budgets {
             BudgetKind::Account | BudgetKind::KnownPlace => self.account,
             BudgetKind::KnownPlaces => self.account.times(KNOWN_PLACES),
             BudgetKind::Session => self.session,
-            BudgetKind::Changes => self.changes,
+            BudgetKind::Changes | BudgetKind::Replays => self.changes,
         }
     }
 }

@@ -118,8 +118,8 @@ impl AssignRoles {
         })
     }
 
-    /// Takes a change from the budget of the caller's session if the caller changes their own
-    /// roles, so that one session cannot fill the audit log.
+    /// Takes a change from the budget of the caller if the caller changes their own roles, so that
+    /// they cannot fill the audit log, however often they log in.
     async fn take_own_change(&self, requester: Requester<'_>, user: UserId) -> Result<(), AssignRolesError> {
         let (Some(throttle), Requester::Caller(caller)) = (&self.throttle, requester) else {
             return Ok(());
@@ -127,8 +127,7 @@ impl AssignRoles {
         if caller.user().id != user {
             return Ok(());
         }
-        let session = caller.session();
-        match throttle.take(&Attempt::ChangeOwnAccount { session }).await? {
+        match throttle.take(&Attempt::ChangeOwnAccount { user }).await? {
             ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => Ok(()),
             ThrottleDecision::Refused { retry_after, budget } => Err(AssignRolesError::TooManyChanges {
                 retry_after,
@@ -179,9 +178,7 @@ mod tests {
             Facts,
             fixtures::{facts_about, own_facts},
         },
-        fixtures::{
-            SESSION, USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user,
-        },
+        fixtures::{USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
         ports::{MockAccounts, MockThrottle},
         revision::Revision,
         role::{Permission, Permissions, built_in},
@@ -208,12 +205,12 @@ mod tests {
         }
     }
 
-    /// Assigns roles for callers whose sessions have no change left.
+    /// Assigns roles for callers who have no change left.
     fn exhausted(accounts: MockAccounts) -> AssignRoles {
         let mut throttle = MockThrottle::new();
         throttle
             .expect_take()
-            .with(eq(Attempt::ChangeOwnAccount { session: SESSION }))
+            .with(eq(Attempt::ChangeOwnAccount { user: USER }))
             .returning(|_| {
                 Ok(ThrottleDecision::Refused {
                     retry_after: Duration::from_mins(1),
@@ -298,7 +295,7 @@ mod tests {
             refused,
             Err(AssignRolesError::TooManyChanges {
                 retry_after,
-                budget: BudgetName::Session,
+                budget: BudgetName::Account,
             }) if retry_after == Duration::from_mins(1)
         ));
 

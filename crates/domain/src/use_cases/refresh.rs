@@ -371,7 +371,7 @@ mod tests {
         let refresh = Refresh {
             throttle: deciding(ThrottleDecision::Refused {
                 retry_after: StdDuration::from_mins(1),
-                budget: BudgetKind::Changes,
+                budget: BudgetKind::Replays,
             }),
             ..lost(rotated(Duration::seconds(9), false))
         };

@@ -5,7 +5,7 @@ mod attempts;
 mod turns;
 
 use super::support::{count, race};
-use attempts::{at_account, at_device, at_home, change_in, from, in_session, register};
+use attempts::{at_account, at_device, at_home, change_of, from, in_session, register, replay_in};
 use domain::{
     ports::Throttle,
     throttle::{Attempt, Budget, BudgetKind, Budgets, ThrottleDecision, Width},
@@ -137,7 +137,8 @@ fn sources() -> Vec<(BudgetKind, Vec<Attempt>)> {
         (BudgetKind::KnownPlace, repeated(at_home("bob", 2), 4)),
         (BudgetKind::KnownPlace, repeated(at_device("bob", 1), 4)),
         (BudgetKind::Session, repeated(in_session(1), 3)),
-        (BudgetKind::Changes, repeated(change_in(1), 4)),
+        (BudgetKind::Changes, repeated(change_of(1), 4)),
+        (BudgetKind::Replays, repeated(replay_in(1), 4)),
     ]
 }
 
@@ -167,8 +168,11 @@ async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
         (vec![at_device("alice2", 1)], 3, BudgetKind::KnownPlace),
         (vec![in_session(1)], 2, BudgetKind::Session),
         (vec![in_session(2)], 2, BudgetKind::Session),
-        (vec![change_in(1)], 3, BudgetKind::Changes),
-        (vec![change_in(2)], 3, BudgetKind::Changes),
+        // The ids of users and sessions may be equal.
+        (vec![change_of(1)], 3, BudgetKind::Changes),
+        (vec![change_of(2)], 3, BudgetKind::Changes),
+        (vec![replay_in(1)], 3, BudgetKind::Replays),
+        (vec![replay_in(2)], 3, BudgetKind::Replays),
     ] {
         let attempt = attempts.first().expect("there is an attempt");
         fresh.all_allowed(vec![attempt.clone(); burst]).await;

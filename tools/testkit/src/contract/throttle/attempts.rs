@@ -4,6 +4,7 @@ use crate::fixtures::canonical;
 use domain::{
     session::SessionId,
     throttle::{Attempt, Network, Place},
+    user::UserId,
 };
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -67,8 +68,14 @@ pub fn in_session(number: u128) -> Attempt {
     }
 }
 
-pub fn change_in(number: u128) -> Attempt {
+pub fn change_of(number: u128) -> Attempt {
     Attempt::ChangeOwnAccount {
+        user: UserId(Uuid::from_u128(number)),
+    }
+}
+
+pub fn replay_in(number: u128) -> Attempt {
+    Attempt::ReplayRefreshToken {
         session: SessionId(Uuid::from_u128(number)),
     }
 }
