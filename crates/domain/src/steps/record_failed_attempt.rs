@@ -30,13 +30,18 @@ impl RecordFailedAttempt {
     /// Records a failed attempt, or counts it if its quota of this minute is used up.
     ///
     /// # Errors
-    /// Returns an error of the audit log if the attempt could not be recorded.
+    /// Returns an error of the audit log if the attempt could not be recorded. It is then counted.
+    /// If the log recorded it and reported an error, it is both recorded and counted.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let key = FailureKey::of(&event, &context);
-        if self.counts().count(key, self.per_minute, context.at) {
-            self.events.record(event, context).await?;
+        let (key, at) = (FailureKey::of(&event, &context), context.at);
+        if !self.counts().count(key.clone(), self.per_minute, at) {
+            return Ok(());
         }
-        Ok(())
+        let recorded = self.events.record(event, context).await;
+        if recorded.is_err() {
+            self.counts().omit(key, at);
+        }
+        recorded
     }
 
     /// Records the counts of the attempts that were not recorded individually: an event for each
@@ -161,6 +166,21 @@ mod tests {
         };
         fail(&record, guess, 0).await;
         assert_eq!(take_events(&recorded), [(AuditAction::LoginFailed, None)]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_cannot_be_recorded_is_counted() {
+        let (record, recorded, fails) = recording(2);
+        *fails.lock().expect("no other thread panics") = true;
+        assert!(record.execute(failure(), context(0)).await.is_err());
+        *fails.lock().expect("no other thread panics") = false;
+        fail(&record, failure(), 1).await;
+        let settled = record.settle(context(60)).await;
+        settled.expect("the audit log is available");
+        assert_eq!(
+            take_events(&recorded),
+            [(AuditAction::LoginFailed, None), omitted("1")]
+        );
     }
 
     #[tokio::test]

@@ -100,6 +100,11 @@ impl FailureCounts {
         self.counts_of(&key).count(key, quota, now)
     }
 
+    /// Counts an attempt that could not be recorded.
+    pub(super) fn omit(&mut self, key: FailureKey, at: DateTime<Utc>) {
+        self.put_back(key, Omitted::one(at));
+    }
+
     /// Returns the keys of attempts that were not recorded individually.
     pub(super) fn omitted(&self) -> Vec<FailureKey> {
         let all = self.of_users.by_key.iter().chain(&self.of_networks.by_key);
@@ -151,11 +156,7 @@ impl Counts {
             count.recorded += 1;
             self.recorded += 1;
         } else {
-            count.add(Omitted {
-                count: 1,
-                first: now,
-                last: now,
-            });
+            count.add(Omitted::one(now));
         }
         is_recorded
     }
@@ -165,6 +166,16 @@ impl Counts {
         let is_full = self.by_key.len() >= self.limits.keys && !self.by_key.contains_key(&key);
         let key = if is_full { key.among_others() } else { key };
         self.by_key.entry(key).or_default()
+    }
+}
+
+impl Omitted {
+    fn one(at: DateTime<Utc>) -> Self {
+        Self {
+            count: 1,
+            first: at,
+            last: at,
+        }
     }
 }
 
