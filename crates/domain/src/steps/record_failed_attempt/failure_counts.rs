@@ -8,8 +8,7 @@ use crate::{
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use std::collections::HashMap;
 
-/// The limits of attempts at known users. The throttle admits fewer, so guesses at many accounts
-/// are recorded one by one.
+/// The limits of attempts at known users. By default the throttle admits fewer from unknown places.
 const OF_USERS: Limits = Limits {
     recorded: 2_000,
     keys: 2_000,
@@ -206,7 +205,7 @@ impl FailureKey {
         }
     }
 
-    /// Returns the key that stands for all keys beyond the limit with the same cause.
+    /// Returns the key that stands for all keys beyond the limit with the same action and cause.
     fn among_others(self) -> Self {
         let target = match self.target {
             Target::User(..) | Target::OtherUsers => Target::OtherUsers,
