@@ -19,6 +19,7 @@ mod users;
 use crate::Storage;
 use async_trait::async_trait;
 use domain::{
+    audit::AuditContext,
     ports::{AuditSealer, PortError, StorageHealth},
     role::Role,
 };
@@ -64,6 +65,12 @@ impl MemoryStorage {
     /// `admin` do not change.
     pub fn add_role(&self, role: Role) {
         self.locked().roles.insert(role.name.clone(), role);
+    }
+
+    /// Appends an event to the audit log that no service can read, as another program with access
+    /// to the database can.
+    pub fn add_unreadable_event(&self, context: &AuditContext) {
+        self.locked().log.append_unreadable(context);
     }
 
     /// Locks the tables for one transaction.

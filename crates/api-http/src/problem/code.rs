@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 #[strum(serialize_all = "snake_case")]
 #[schema(as = ProblemCode)]
 pub enum Code {
+    AuditEventUnreadable,
     AuditEventsRemoved,
     AuditLogEndsBefore,
     CatalogueFull,

@@ -133,6 +133,9 @@ fn roles(code: Code) -> Option<Problem> {
 fn audit(code: Code) -> Option<Problem> {
     let after = AuditNumber(41);
     let problem = match code {
+        Code::AuditEventUnreadable => FollowAuditError::Unreadable {
+            number: AuditNumber(42),
+        },
         Code::AuditEventsRemoved => FollowAuditError::EventsRemoved {
             after,
             oldest: AuditNumber(1_001),

@@ -120,7 +120,7 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
         (status = 200, description = "A page of events.", body = AuditResponse),
         TokenRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: another program added or changed the next event", body = ProblemBody, content_type = "application/problem+json"),
         (status = 410, description = "`audit_events_removed`: the next events after `after` were removed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

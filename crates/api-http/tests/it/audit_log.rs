@@ -85,6 +85,30 @@ async fn a_gap_and_a_restored_backup_are_reported_to_the_reader() {
 }
 
 #[actix_web::test]
+async fn an_unreadable_event_is_reported_with_how_to_continue_after_it() {
+    let app = app();
+    let root = app.admin("root").await.access;
+    let before = numbers(&read(&app, &root, "?after=0&limit=100").await);
+    let last = *before.last().expect("the log has events");
+    app.storage.add_unreadable_event(&context(at(0)));
+    app.user("alice").await;
+
+    let page = read(&app, &root, "?after=0&limit=100").await;
+    assert_eq!(numbers(&page), before, "the events before it are returned first");
+    assert_eq!(page.body["next_after"], json!(last));
+    let refused = read(&app, &root, &format!("?after={last}")).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (409, "audit_event_unreadable")
+    );
+    let detail = refused.body["detail"].as_str().expect("the problem has a detail");
+    let unreadable = last + 1;
+    assert!(detail.ends_with(&format!("use after={unreadable}.")), "{detail}");
+    let later = read(&app, &root, &format!("?limit=1&after={unreadable}")).await;
+    assert_eq!(numbers(&later), [unreadable + 1]);
+}
+
+#[actix_web::test]
 async fn a_position_is_not_combined_with_other_parameters() {
     let app = app();
     let root = app.admin("root").await.access;

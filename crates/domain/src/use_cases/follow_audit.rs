@@ -35,6 +35,10 @@ pub enum FollowAuditError {
     /// its end will be given to other events than before.
     #[error("the audit log ends with event {newest}, before event {after}")]
     LogEndsBefore { after: AuditNumber, newest: AuditNumber },
+    /// The next event is not one that this service writes: another program added or changed it. A
+    /// reader that knows its number can continue after it.
+    #[error("event {number} of the audit log cannot be read")]
+    Unreadable { number: AuditNumber },
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -45,8 +49,7 @@ impl FollowAudit {
     /// one in the log.
     ///
     /// # Errors
-    /// Returns a [`FollowAuditError`], which is [`PortError::Corrupt`] if the next event cannot be
-    /// read.
+    /// Returns a [`FollowAuditError`].
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,
@@ -68,11 +71,22 @@ impl FollowAudit {
                     next = event.number;
                     events.push(event);
                 }
-                Err(broken) if events.is_empty() => return Err(PortError::Corrupt(broken.into()).into()),
+                Err(broken) if events.is_empty() => {
+                    return Err(FollowAuditError::Unreadable { number: broken.0 });
+                }
                 Ok(_) | Err(_) => break,
             }
         }
         Ok(FollowedEvents { events, next })
+    }
+
+    /// Returns the number of the newest event, even if that event cannot be read; 0 without events.
+    ///
+    /// # Errors
+    /// Returns a [`PortError`] if the port fails.
+    pub async fn newest(&self, _by: Capability<'_, AuditRead>) -> Result<AuditNumber, PortError> {
+        self.audit_log.seal().await;
+        Ok(self.audit_log.ends().await?.head.number)
     }
 
     /// Checks that the log, which has no event after `after`, does not end before it.
@@ -112,21 +126,27 @@ mod tests {
         ports::MockAuditLog,
     };
 
-    /// A row of the stored log: an event, or a row that cannot be read.
+    /// A row of the stored log: an event, one with an unknown action, or a row whose columns cannot
+    /// be read.
     #[derive(Clone, Copy)]
     enum Row {
         Event(i64),
+        Forged(i64),
         Broken(i64),
     }
 
     impl Row {
         fn read(self) -> ReadRow {
             match self {
-                Self::Event(number) => {
+                Self::Event(number) | Self::Forged(number) => {
                     let context = AuditContext::new(now(), Actor::Operator, Origin::default());
                     let event = AuditEvent::new(AuditAction::LoginFailed);
+                    let mut row = AuditRow::new(AuditNumber(number), &event, &context);
+                    if let Self::Forged(_) = self {
+                        "x".clone_into(&mut row.action);
+                    }
                     Ok(SealedRow {
-                        row: AuditRow::new(AuditNumber(number), &event, &context),
+                        row,
                         seal: Seal::NONE,
                         mac: None,
                     })
@@ -137,13 +157,12 @@ mod tests {
 
         fn number(self) -> i64 {
             match self {
-                Self::Event(number) | Self::Broken(number) => number,
+                Self::Event(number) | Self::Forged(number) | Self::Broken(number) => number,
             }
         }
     }
 
-    /// Returns the numbers of the events after `after` and the next position, or the error.
-    async fn follow(stored: &'static [Row], after: i64, limit: u32) -> Result<(Vec<i64>, i64), String> {
+    fn use_case(stored: &'static [Row]) -> FollowAudit {
         let mut log = MockAuditLog::new();
         log.expect_seal().once().return_const(());
         log.expect_rows().returning(move |after, limit| {
@@ -162,10 +181,14 @@ mod tests {
                 head: end(head),
             })
         });
-        let follow = FollowAudit {
+        FollowAudit {
             audit_log: Arc::new(log),
-        };
-        let followed = follow
+        }
+    }
+
+    /// Returns the numbers of the events after `after` and the next position, or the error.
+    async fn follow(stored: &'static [Row], after: i64, limit: u32) -> Result<(Vec<i64>, i64), String> {
+        let followed = use_case(stored)
             .execute(Capability::of_operator(), AuditNumber(after), limit)
             .await
             .map_err(|error| error.to_string())?;
@@ -216,7 +239,44 @@ mod tests {
     async fn an_unreadable_event_stops_the_reader_only_when_it_is_the_next() {
         const LOG: &[Row] = &[Row::Event(1), Row::Broken(2), Row::Event(3)];
         assert_eq!(follow(LOG, 0, 9).await, Ok((vec![1], 1)));
-        assert_eq!(follow(LOG, 1, 9).await, Err("stored data is corrupt".to_owned()));
+        let unreadable = Err("event 2 of the audit log cannot be read".to_owned());
+        assert_eq!(follow(LOG, 1, 9).await, unreadable);
         assert_eq!(follow(LOG, 2, 9).await, Ok((vec![3], 3)));
+    }
+
+    /// Another program added event 4 with an action that this service does not know.
+    #[tokio::test]
+    async fn the_number_of_an_unreadable_event_is_reported() {
+        const LOGS: [(&[Row], i64); 3] = [
+            (&[Row::Event(3), Row::Forged(4)], 3),
+            (&[Row::Event(3), Row::Broken(4)], 3),
+            (&[Row::Forged(4), Row::Event(5)], 0),
+        ];
+        for (stored, after) in LOGS {
+            let refused = use_case(stored)
+                .execute(Capability::of_operator(), AuditNumber(after), 9)
+                .await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(FollowAuditError::Unreadable {
+                        number: AuditNumber(4)
+                    })
+                ),
+                "{refused:?}"
+            );
+        }
+        let [.., (forged_first, _)] = LOGS;
+        assert_eq!(follow(forged_first, 4, 9).await, Ok((vec![5], 5)));
+    }
+
+    #[tokio::test]
+    async fn the_number_of_the_newest_event_is_known_even_if_the_event_cannot_be_read() {
+        const LOGS: [(&[Row], i64); 2] = [(&[], 0), (&[Row::Event(3), Row::Broken(4)], 4)];
+        for (stored, number) in LOGS {
+            let newest = use_case(stored).newest(Capability::of_operator()).await;
+            let newest = newest.expect("the port does not fail");
+            assert_eq!(newest, AuditNumber(number));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The audit log as a chain of sealed rows.
 
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, SealedRow},
+    audit::{AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, SealedRow},
     changes::{TrimChange, TrimFacts},
     ports::AuditSealer,
 };
@@ -27,7 +27,18 @@ impl Log {
     }
 
     pub(super) fn append(&mut self, event: &AuditEvent, context: &AuditContext) {
-        let row = AuditRow::new(self.ends.head.next(), event, context);
+        self.push(AuditRow::new(self.ends.head.next(), event, context));
+    }
+
+    /// Appends an event with an action that the service does not know.
+    pub(super) fn append_unreadable(&mut self, context: &AuditContext) {
+        let event = AuditEvent::new(AuditAction::LoginFailed);
+        let mut row = AuditRow::new(self.ends.head.next(), &event, context);
+        "x".clone_into(&mut row.action);
+        self.push(row);
+    }
+
+    fn push(&mut self, row: AuditRow) {
         let sealed = SealedRow::after(self.ends.head, row, &*self.sealer);
         self.ends.head = sealed.end();
         self.rows.push(sealed);

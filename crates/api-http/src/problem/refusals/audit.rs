@@ -22,6 +22,16 @@ impl From<FollowAuditError> for Problem {
                 "Audit log ends before",
                 format!("The last event has number {newest}. The log is not the one that you have read."),
             ),
+            FollowAuditError::Unreadable { number } => {
+                // The operator should learn of it, too: it is a sign of tampering.
+                tracing::error!("{error}");
+                Self::new(
+                    StatusCode::CONFLICT,
+                    Code::AuditEventUnreadable,
+                    "Audit event unreadable",
+                    format!("Event {number} cannot be read. To continue after it, use after={number}."),
+                )
+            }
             FollowAuditError::Port(error) => error.into(),
         }
     }

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{Failure, cli::FollowAudit, error_chain::ErrorChain, operator::Operator, shutdown::StopSignals};
 use domain::{
-    audit::{AuditFilter, AuditNumber, AuditRecord},
+    audit::{AuditNumber, AuditRecord},
     authority::Capability,
     ports::PortError,
     use_cases::{FollowAuditError, FollowedEvents},
@@ -56,12 +56,8 @@ fn stop_request() -> Result<Arc<Notify>, Failure> {
 
 /// Returns the number of the newest event.
 async fn newest(operator: &Operator) -> Result<AuditNumber, Failure> {
-    let by = Capability::of_operator();
-    let newest = operator.read_audit.execute(by, AuditFilter::default(), None, 1);
-    let newest = newest
-        .await
-        .map_err(|error| Failure::because("the audit log cannot be read", error))?;
-    Ok(newest.first().map_or(AuditNumber::NONE, |event| event.number))
+    let newest = operator.follow_audit.newest(Capability::of_operator()).await;
+    newest.map_err(|error| Failure::because("the audit log cannot be read", error))
 }
 
 /// Prints the events after `after` as they are added, until `print` returns false. While the
@@ -109,6 +105,9 @@ fn stopped(error: FollowAuditError) -> Failure {
         )),
         FollowAuditError::LogEndsBefore { newest, .. } => Failure::new(format!(
             "{error}: a backup was restored, or this is another database; to continue, use --after {newest}"
+        )),
+        FollowAuditError::Unreadable { number } => Failure::new(format!(
+            "{error}: another program added or changed it; to continue after it, use --after {number}"
         )),
         FollowAuditError::Port(error) => Failure::because("the audit log cannot be read", error),
     }
@@ -236,5 +235,20 @@ mod tests {
             "{}",
             seen.ended
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unreadable_event_ends_the_command_with_how_to_continue_after_it() {
+        let number = AuditNumber(6);
+        let seen = followed([events(5, 5), Err(FollowAuditError::Unreadable { number })]).await;
+        let expected = Seen {
+            read: vec![4, 5],
+            printed: vec![5],
+            notes: Vec::new(),
+            ended: "event 6 of the audit log cannot be read: another program added or changed it; \
+                    to continue after it, use --after 6"
+                .to_owned(),
+        };
+        assert_eq!(seen, expected);
     }
 }
