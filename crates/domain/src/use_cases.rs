@@ -59,7 +59,7 @@ pub use register::{Register, RegisterError};
 pub use reset_password::{PasswordReset, ResetPassword, ResetPasswordError, ResetRules};
 pub use resume_audit_log::{ResumeAuditLog, ResumeAuditLogError};
 pub use set_status::SetStatus;
-pub use show_checkpoint::ShowCheckpoint;
+pub use show_checkpoint::{ShowCheckpoint, ShowCheckpointError};
 pub use sign_checkpoint::{FirstCheckpoint, NewCheckpoint, SignCheckpoint, SignCheckpointError, Signing};
 pub use user_sessions::UserSessions;
 pub use verify_audit::{Progress, VerifiedLog, VerifyAudit, VerifyAuditError, VerifyAuditRequest};

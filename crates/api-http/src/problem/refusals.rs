@@ -25,21 +25,18 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
-        // Log the error once, with its causes. Clients see none of it.
-        match &error {
-            PortError::Unavailable(cause) => {
-                tracing::error!(cause = chain(cause.as_ref()), "{error}");
-                Self::unavailable()
-            }
-            PortError::Overloaded => {
-                tracing::warn!("{error}");
-                Self::overloaded()
-            }
-            PortError::Corrupt(cause) => {
-                tracing::error!(cause = chain(cause.as_ref()), "{error}");
-                Self::internal()
-            }
+        log(&error);
+        Self::of_failed_port(&error)
+    }
+}
+
+/// Logs the error once, with its causes. Clients see none of it.
+fn log(error: &PortError) {
+    match error {
+        PortError::Unavailable(cause) | PortError::Corrupt(cause) => {
+            tracing::error!(cause = chain(cause.as_ref()), "{error}");
         }
+        PortError::Overloaded => tracing::warn!("{error}"),
     }
 }
 
@@ -112,6 +109,15 @@ fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
 }
 
 impl Problem {
+    /// Returns the problem for `error`, which the caller of this function logs.
+    fn of_failed_port(error: &PortError) -> Self {
+        match error {
+            PortError::Unavailable(_) => Self::unavailable(),
+            PortError::Overloaded => Self::overloaded(),
+            PortError::Corrupt(_) => Self::internal(),
+        }
+    }
+
     /// Returns the 503 for a dependency that is down. The caller of this function logs the cause.
     pub(super) fn unavailable() -> Self {
         Self::new(

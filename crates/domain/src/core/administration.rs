@@ -230,7 +230,7 @@ impl AuditPorts {
             checkpoints: self.checkpoints.clone(),
             verifier: self.verifier.clone(),
             clock,
-            last: Mutex::default(),
+            reads: Mutex::default(),
         }
     }
 

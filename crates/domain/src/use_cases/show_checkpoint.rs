@@ -3,46 +3,99 @@ use crate::{
     ports::{AuditCheckpoints, CheckpointVerifier, Clock, PortError},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use thiserror::Error;
 
-/// How long a checkpoint that was read is returned: as long as the server takes to sign the next.
+/// How long the outcome of a read is returned: as long as the server takes to sign the next
+/// checkpoint.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
 
 /// Returns the newest checkpoint of the audit log, and the key that verifies it, to any witness. A
 /// checkpoint reveals the number of events and a digest.
+///
+/// Callers need no account. So that they cannot keep the database busy, one call reads at a time,
+/// and its outcome is kept for a second, also if it is an error.
 pub struct ShowCheckpoint {
     pub(crate) checkpoints: Arc<dyn AuditCheckpoints>,
     pub(crate) verifier: Arc<dyn CheckpointVerifier>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) last: Mutex<Option<LastRead>>,
+    pub(crate) reads: Mutex<Reads>,
 }
 
-/// The checkpoint that was read last, so that callers without an account cannot keep the database
-/// busy.
-#[derive(Clone)]
-pub(crate) struct LastRead {
+/// Why no checkpoint was returned.
+#[derive(Clone, Debug, Error)]
+pub enum ShowCheckpointError {
+    /// The checkpoint could not be read. The error is [`PortError::Corrupt`] if its signature is
+    /// not valid.
+    #[error("{0}")]
+    Failed(Arc<PortError>),
+    /// Another call returned this error within the last second.
+    #[error("{0}")]
+    FailedBefore(Arc<PortError>),
+    /// Another call is reading the checkpoint, and none is known yet.
+    #[error("the checkpoint is being read")]
+    Busy,
+}
+
+type Found<E> = Result<Option<Arc<SignedCheckpoint>>, E>;
+
+/// The reads of the checkpoint.
+#[derive(Default)]
+pub(crate) struct Reads {
+    last: Option<LastRead>,
+    is_reading: bool,
+}
+
+/// The read that ended last.
+struct LastRead {
     at: DateTime<Utc>,
-    checkpoint: Option<Arc<SignedCheckpoint>>,
+    found: Found<Arc<PortError>>,
+}
+
+/// A read, which ends when this is dropped, also if its caller goes away.
+struct Reading<'a>(&'a ShowCheckpoint);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.reads().is_reading = false;
+    }
 }
 
 impl ShowCheckpoint {
-    /// Returns the newest checkpoint, or `None` if there is none yet.
+    /// Returns the newest checkpoint, or `None` if there is none yet. While another call reads it,
+    /// returns the one that was known before.
     ///
     /// # Errors
-    /// Returns a [`PortError`] if it cannot be read, or [`PortError::Corrupt`] if its signature is
-    /// not valid.
-    pub async fn execute(&self) -> Result<Option<Arc<SignedCheckpoint>>, PortError> {
-        let now = self.clock.now();
-        let last = self.last().clone();
-        if let Some(last) = last.filter(|last| (last.at..last.at + FRESH).contains(&now)) {
-            return Ok(last.checkpoint);
-        }
-        let checkpoint = self.read().await?.map(Arc::new);
-        *self.last() = Some(LastRead {
-            at: now,
-            checkpoint: checkpoint.clone(),
+    /// Returns a [`ShowCheckpointError`].
+    pub async fn execute(&self) -> Found<ShowCheckpointError> {
+        let _reading = match self.begin() {
+            ControlFlow::Break(known) => return known,
+            ControlFlow::Continue(reading) => reading,
+        };
+        let found = match self.read().await {
+            Ok(checkpoint) => Ok(checkpoint.map(Arc::new)),
+            Err(error) => Err(Arc::new(error)),
+        };
+        let at = self.clock.now();
+        self.reads().last = Some(LastRead {
+            at,
+            found: found.clone(),
         });
-        Ok(checkpoint)
+        found.map_err(ShowCheckpointError::Failed)
+    }
+
+    /// Begins to read the checkpoint, unless the answer is known or another call is reading.
+    fn begin(&self) -> ControlFlow<Found<ShowCheckpointError>, Reading<'_>> {
+        let now = self.clock.now();
+        let mut reads = self.reads();
+        if let Some(known) = reads.known(now) {
+            return ControlFlow::Break(known);
+        }
+        reads.is_reading = true;
+        ControlFlow::Continue(Reading(self))
     }
 
     /// Returns the public key in the form of a C2SP `signed-note` verifier key.
@@ -60,8 +113,24 @@ impl ShowCheckpoint {
             .map_err(|invalid| PortError::Corrupt(invalid.into()))
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<LastRead>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reads(&self) -> MutexGuard<'_, Reads> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reads {
+    /// Returns the answer to a call at `now` that need not read.
+    fn known(&self, now: DateTime<Utc>) -> Option<Found<ShowCheckpointError>> {
+        let last = self.last.as_ref();
+        if let Some(last) = last.filter(|last| (last.at..last.at + FRESH).contains(&now)) {
+            return Some(last.found.clone().map_err(ShowCheckpointError::FailedBefore));
+        }
+        if !self.is_reading {
+            return None;
+        }
+        // Neither a missing checkpoint nor an error need hold any longer.
+        let before = last.and_then(|last| last.found.as_ref().ok()?.clone());
+        Some(before.map(Some).ok_or(ShowCheckpointError::Busy))
     }
 }
 
@@ -73,6 +142,34 @@ mod tests {
         fixtures::now,
         ports::{MockAuditCheckpoints, MockClock},
     };
+    use async_trait::async_trait;
+    use std::{
+        future::pending,
+        pin::Pin,
+        task::{Context, Waker},
+    };
+
+    /// A store that never answers.
+    struct SlowCheckpoints;
+
+    #[async_trait]
+    impl AuditCheckpoints for SlowCheckpoints {
+        async fn newest(&self) -> Result<Option<StoredCheckpoint>, PortError> {
+            pending().await
+        }
+
+        async fn list(&self) -> Result<Vec<StoredCheckpoint>, PortError> {
+            pending().await
+        }
+
+        async fn store(&self, _: StoredCheckpoint, _: DateTime<Utc>) -> Result<(), PortError> {
+            pending().await
+        }
+
+        async fn replace_all(&self, _: StoredCheckpoint) -> Result<(), PortError> {
+            pending().await
+        }
+    }
 
     fn stored(number: i64, key: u8) -> StoredCheckpoint {
         let end = ChainEnd {
@@ -103,7 +200,7 @@ mod tests {
             checkpoints: Arc::new(checkpoints),
             verifier: Arc::new(ToyNotes(1)),
             clock: Arc::new(clock),
-            last: Mutex::default(),
+            reads: Mutex::default(),
         }
     }
 
@@ -117,7 +214,7 @@ mod tests {
         let (first, second) = (stored(3, 1), stored(4, 1));
         let show = show(
             vec![None, Some(first.clone()), Some(second.clone())],
-            vec![0, 999, 1_000, 1_999, 1_500, 900],
+            vec![0, 0, 999, 1_000, 1_000, 1_999, 1_500, 900, 900],
         );
         assert_eq!(shown(&show).await, None);
         assert_eq!(shown(&show).await, None);
@@ -131,6 +228,56 @@ mod tests {
     async fn a_note_without_a_valid_signature_is_not_returned() {
         let show = show(vec![Some(stored(3, 2))], vec![0]);
         let refused = show.execute().await;
-        assert!(matches!(refused, Err(PortError::Corrupt(_))), "{refused:?}");
+        let is_corrupt = match &refused {
+            Err(ShowCheckpointError::Failed(error)) => matches!(**error, PortError::Corrupt(_)),
+            _ => false,
+        };
+        assert!(is_corrupt, "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn an_error_is_kept_for_a_second() {
+        let show = show(
+            vec![Some(stored(3, 2)), Some(stored(4, 1))],
+            vec![0, 5_000, 5_999, 6_000, 6_000],
+        );
+        let first = show.execute().await;
+        assert!(matches!(first, Err(ShowCheckpointError::Failed(_))), "{first:?}");
+        let second = show.execute().await;
+        assert!(
+            matches!(second, Err(ShowCheckpointError::FailedBefore(_))),
+            "{second:?}"
+        );
+        assert_eq!(shown(&show).await, Some(stored(4, 1).note));
+    }
+
+    /// Begins a read that does not end, and returns it.
+    fn reading(show: &ShowCheckpoint) -> Pin<Box<dyn Future<Output = Found<ShowCheckpointError>> + '_>> {
+        let mut reading = Box::pin(show.execute());
+        let polled = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "the call reads");
+        reading
+    }
+
+    #[tokio::test]
+    async fn only_one_call_reads_at_a_time() {
+        let mut show = show(vec![], vec![0; 9]);
+        show.checkpoints = Arc::new(SlowCheckpoints);
+        let first = reading(&show);
+        for _ in 0..2 {
+            let busy = show.execute().await;
+            assert!(matches!(busy, Err(ShowCheckpointError::Busy)), "{busy:?}");
+        }
+        drop(first);
+        drop(reading(&show));
+    }
+
+    #[tokio::test]
+    async fn the_checkpoint_before_is_returned_while_another_call_reads() {
+        let mut show = show(vec![Some(stored(3, 1))], vec![0, 0, 5_000, 5_000]);
+        assert_eq!(shown(&show).await, Some(stored(3, 1).note));
+        show.checkpoints = Arc::new(SlowCheckpoints);
+        let _reading = reading(&show);
+        assert_eq!(shown(&show).await, Some(stored(3, 1).note));
     }
 }

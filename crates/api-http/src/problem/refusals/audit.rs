@@ -1,8 +1,9 @@
-//! Refusals of requests to follow the audit log.
+//! Refusals of requests to follow the audit log, or for its checkpoint.
 
+use super::log;
 use crate::problem::{Code, Problem};
 use actix_web::http::StatusCode;
-use domain::use_cases::FollowAuditError;
+use domain::use_cases::{FollowAuditError, ShowCheckpointError};
 
 impl From<FollowAuditError> for Problem {
     fn from(error: FollowAuditError) -> Self {
@@ -33,6 +34,20 @@ impl From<FollowAuditError> for Problem {
                 )
             }
             FollowAuditError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShowCheckpointError> for Problem {
+    fn from(error: ShowCheckpointError) -> Self {
+        match error {
+            ShowCheckpointError::Failed(error) => {
+                log(&error);
+                Self::of_failed_port(&error)
+            }
+            // The call that found it has logged it. Callers without an account cannot fill the log.
+            ShowCheckpointError::FailedBefore(error) => Self::of_failed_port(&error),
+            ShowCheckpointError::Busy => Self::overloaded(),
         }
     }
 }
