@@ -7,6 +7,7 @@ use crate::{
     tables::{audit, audit_pages, audit_pending},
     written::{Found, WrittenEvent},
 };
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::{
     audit::PendingEvent,
@@ -17,12 +18,13 @@ use domain::{
 const MAX_CHECKED: usize = 5_000;
 
 impl PostgresStorage {
-    /// Returns events that this process has committed and that are neither pending nor sealed. They
-    /// are returned until they are [forgotten](Self::forget_missing).
+    /// Returns events that this process has committed and that are neither pending nor sealed, nor
+    /// so old at `now` that retention may have removed them. They are returned until they are
+    /// [forgotten](Self::forget_missing).
     ///
     /// # Errors
     /// Returns a [`PortError`] if the database fails.
-    pub async fn find_missing(&self) -> Result<Vec<WrittenEvent>, PortError> {
+    pub async fn find_missing(&self, now: DateTime<Utc>) -> Result<Vec<WrittenEvent>, PortError> {
         if !self.written.needs_check() {
             return Ok(Vec::new());
         }
@@ -35,7 +37,7 @@ impl PostgresStorage {
                 Box::pin(find(conn, events, &**sealer))
             })
             .await?;
-        Ok(self.written.missing(checked, &found))
+        Ok(self.written.missing(checked, &found, now))
     }
 
     /// Stops watching `events`.

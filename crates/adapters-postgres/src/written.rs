@@ -1,6 +1,6 @@
 //! The events that this process has written, until it knows that they were sealed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{AuditMac, AuditNumber};
 use std::{
     collections::{HashMap, HashSet},
@@ -10,6 +10,10 @@ use tokio::sync::Notify;
 
 /// The maximum number of events that are watched. Events beyond it are written and not watched.
 const MAX_WATCHED: usize = 50_000;
+
+/// The minimum age of an event that retention may have removed: half of the minimum retention,
+/// since the clocks of replicas differ.
+const MIN_REMOVABLE_AGE: TimeDelta = TimeDelta::hours(12);
 
 /// An event that this process has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,21 +83,26 @@ impl WrittenEvents {
         events
     }
 
-    /// Returns those of `checked` that are missing. They stay watched until they are forgotten.
+    /// Returns those of `checked` that are missing at `now`. They stay watched until they are
+    /// forgotten.
     ///
-    /// If the log was trimmed since the last check, one that is not present may have been sealed
-    /// and removed, so none is missing and those are forgotten.
-    pub fn missing(&self, checked: Vec<WrittenEvent>, found: &Found) -> Vec<WrittenEvent> {
+    /// If the log was trimmed since the last check, an old one that is not present may have been
+    /// sealed and removed, so it is not missing and is forgotten. A younger one is missing even
+    /// then: the program that deleted it can move the base as well.
+    pub fn missing(
+        &self,
+        checked: Vec<WrittenEvent>,
+        found: &Found,
+        now: DateTime<Utc>,
+    ) -> Vec<WrittenEvent> {
         self.forget(found.sealed.iter().copied());
         let is_present = |mac: &AuditMac| found.pending.contains(mac) || found.sealed.contains(mac);
-        let absent = |event: &WrittenEvent| !is_present(&event.mac);
-        let absent: Vec<_> = checked.into_iter().filter(absent).collect();
         let was_trimmed = self.lock().base.replace(found.base) != Some(found.base);
-        if was_trimmed {
-            self.forget(absent.iter().map(|event| event.mac));
-            return Vec::new();
-        }
-        absent
+        let is_removable = |event: &WrittenEvent| was_trimmed && now - event.at >= MIN_REMOVABLE_AGE;
+        let absent = checked.into_iter().filter(|event| !is_present(&event.mac));
+        let (removed, missing): (Vec<_>, Vec<_>) = absent.partition(is_removable);
+        self.forget(removed.iter().map(|event| event.mac));
+        missing
     }
 
     fn lock(&self) -> MutexGuard<'_, Watched> {
@@ -126,10 +135,16 @@ mod tests {
         }
     }
 
-    /// Checks all events of `written`; returns the numbers of those that are missing.
-    fn missing(written: &WrittenEvents, found: &Found) -> Vec<i64> {
-        let missing = written.missing(written.oldest(MAX_WATCHED), found);
+    /// Checks all events of `written` when they are as old as `age`; returns the numbers of those
+    /// that are missing.
+    fn missing_at(age: TimeDelta, written: &WrittenEvents, found: &Found) -> Vec<i64> {
+        let now = DateTime::UNIX_EPOCH + age;
+        let missing = written.missing(written.oldest(MAX_WATCHED), found, now);
         missing.into_iter().map(|event| event.seq).collect()
+    }
+
+    fn missing(written: &WrittenEvents, found: &Found) -> Vec<i64> {
+        missing_at(TimeDelta::seconds(1), written, found)
     }
 
     /// Events 1 to 4 after a check at the base 0.
@@ -155,12 +170,26 @@ mod tests {
     #[test]
     fn an_event_that_retention_may_have_removed_is_not_missing() {
         let written = written();
-        assert!(missing(&written, &found(&[1], &[2], 7)).is_empty());
+        let old = MIN_REMOVABLE_AGE;
+        assert!(missing_at(old, &written, &found(&[1], &[2], 7)).is_empty());
         assert_eq!(
-            missing(&written, &found(&[], &[], 7)),
+            missing_at(old, &written, &found(&[], &[], 7)),
             [1],
-            "the others are forgotten"
+            "the others are forgotten, and the base did not move again"
         );
+    }
+
+    #[test]
+    fn an_event_that_is_too_young_for_retention_is_missing_although_the_base_moved() {
+        let written = written();
+        let young = MIN_REMOVABLE_AGE - TimeDelta::microseconds(1);
+        for base in [7, 8] {
+            let found = found(&[1], &[2], base);
+            assert_eq!(missing_at(young, &written, &found), [3, 4], "{base}");
+        }
+        let first_check = WrittenEvents::default();
+        first_check.watch([event(1)]);
+        assert_eq!(missing_at(young, &first_check, &found(&[], &[], 0)), [1]);
     }
 
     #[test]

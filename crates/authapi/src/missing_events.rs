@@ -41,7 +41,7 @@ impl MissingEvents {
     }
 
     async fn try_report(&self) -> Result<(), PortError> {
-        let missing = self.storage.find_missing().await?;
+        let missing = self.storage.find_missing(self.clock.now()).await?;
         let Some(first) = missing.iter().map(|event: &WrittenEvent| event.at).min() else {
             return Ok(());
         };

@@ -8,6 +8,7 @@ use crate::{
     storage_at,
 };
 use adapters_postgres::{Look, PostgresStorage, SealedEvents};
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use domain::{
     audit::{
@@ -128,10 +129,15 @@ async fn a_process_without_the_audit_key_leaves_pending_events_alone() {
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(2));
 }
 
-/// Returns the numbers of the events that `replica` misses.
-async fn missing(replica: &PostgresStorage) -> Vec<i64> {
-    let missing = replica.find_missing().await.expect("the database is available");
+/// Returns the numbers of the events that `replica` misses at `now`.
+async fn missing_at(now: DateTime<Utc>, replica: &PostgresStorage) -> Vec<i64> {
+    let missing = replica.find_missing(now).await;
+    let missing = missing.expect("the database is available");
     missing.iter().map(|event| event.seq).collect()
+}
+
+async fn missing(replica: &PostgresStorage) -> Vec<i64> {
+    missing_at(at(9), replica).await
 }
 
 #[tokio::test]
@@ -163,7 +169,8 @@ async fn a_replica_misses_its_event_that_was_deleted_before_it_was_sealed() {
         "others were sealed by another replica"
     );
     assert!(missing(&other).await.is_empty(), "another replica wrote them");
-    let found = writer.find_missing().await.expect("the database is available");
+    let found = writer.find_missing(at(9)).await;
+    let found = found.expect("the database is available");
     writer.forget_missing(&found);
     assert!(missing(&writer).await.is_empty());
 }
@@ -201,8 +208,8 @@ async fn an_end_that_was_moved_back_stops_sealing_until_it_is_repaired() {
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(4));
 }
 
-#[tokio::test]
-async fn an_event_that_retention_removed_is_not_missing() {
+/// Removes events 1 and 2 by retention; returns those that their replica misses at `now`.
+async fn missing_after_a_trim(now: DateTime<Utc>) -> Vec<i64> {
     let (other, database) = fresh().await;
     let writer = Arc::new(replica(&database).await);
     assert!(missing(&writer).await.is_empty());
@@ -213,8 +220,19 @@ async fn an_event_that_retention_removed_is_not_missing() {
         limit: 10,
     };
     let removed = other.audit_log.trim(trimming, context(at(9))).await;
-    assert!(removed.expect("the database is available") > 0);
-    assert!(missing(&writer).await.is_empty());
+    assert_eq!(removed.expect("the database is available"), 2);
+    missing_at(now, &writer).await
+}
+
+#[tokio::test]
+async fn an_event_that_retention_removed_is_not_missing() {
+    let day = 24 * 60 * 60;
+    assert!(missing_after_a_trim(at(day)).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_young_for_retention_is_missing_although_the_base_moved() {
+    assert_eq!(missing_after_a_trim(at(9)).await, [1, 2]);
 }
 
 #[tokio::test]
