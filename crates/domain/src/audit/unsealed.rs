@@ -48,9 +48,9 @@ impl Unsealed {
 
     /// Returns these numbers without `sealed`, which are in ascending order.
     ///
-    /// Of more than `max_ranges` ranges, those with the fewest numbers between them are merged. A
-    /// range is never dropped: the change of one of its numbers may still be in progress, however
-    /// long ago it drew the number.
+    /// Of more than `max_ranges` ranges, those with the fewest numbers between them are merged; the
+    /// highest only if `max_ranges` is less than 2. A range is never dropped: the change of one of
+    /// its numbers may still be in progress, however long ago it drew the number.
     #[must_use]
     pub fn without(&self, sealed: &[i64], max_ranges: usize) -> Self {
         let left: Vec<_> = self.0.iter().flat_map(|range| range.without(sealed)).collect();
@@ -59,9 +59,14 @@ impl Unsealed {
 }
 
 /// Merges neighbours of `ranges` until at most `most` are left, or one.
+///
+/// The highest range is not merged if two may be left. It would extend down to the nearest gap
+/// again and again, and sealers would look under ever more sealed numbers.
 fn merged(mut ranges: Vec<SeqRange>, most: usize) -> Vec<SeqRange> {
+    let unmerged = usize::from(most >= 2);
     while ranges.len() > most {
-        let neighbours = ranges.windows(2).enumerate();
+        let pairs = ranges.len().saturating_sub(1 + unmerged);
+        let neighbours = ranges.windows(2).take(pairs).enumerate();
         let Some((lower, _)) = neighbours.min_by_key(|(_, pair)| distance(pair)) else {
             break;
         };
@@ -141,14 +146,29 @@ mod tests {
         for (max_ranges, expected) in [
             (4, gaps.clone()),
             (3, unsealed([(1, 1), (9, 12), (20, MAX)])),
-            // Of equal distances, the lowest.
             (2, unsealed([(1, 12), (20, MAX)])),
             (1, unsealed([(1, MAX)])),
             (0, unsealed([(1, MAX)])),
         ] {
             assert_eq!(gaps.without(&[], max_ranges), expected, "{max_ranges}");
         }
+        let equally_far = unsealed([(1, 1), (9, 9), (17, 17), (20, MAX)]);
+        let lowest_merged = unsealed([(1, 9), (17, 17), (20, MAX)]);
+        assert_eq!(equally_far.without(&[], 3), lowest_merged);
         assert_eq!(Unsealed::between(&[], &[]).without(&[1], 0), unsealed([]));
+    }
+
+    /// Every other number belongs to a change that was rolled back.
+    #[test]
+    fn the_highest_range_follows_the_sealed_numbers_however_many_gaps_are_left() {
+        for max_ranges in [2, 3] {
+            let mut ranges = unsealed([(1, 1), (100, 100), (200, MAX)]);
+            for seq in (200..300).step_by(2) {
+                ranges = ranges.without(&[seq], max_ranges);
+                assert_eq!(ranges.lowest().last(), Some(&(seq + 1)), "{max_ranges}");
+                assert_eq!(ranges.lowest().len(), max_ranges);
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub struct Bounds {
     pub sealers: usize,
     /// Maximum number of events that one transaction seals. It may seal fewer, as after a failure.
     pub limit: usize,
-    /// Maximum number of ranges in which sealers look.
+    /// Maximum number of ranges in which sealers look. With one, the highest range is merged with
+    /// the gaps below it; with more, only gaps are merged with each other.
     pub ranges: usize,
 }
