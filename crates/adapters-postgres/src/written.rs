@@ -4,11 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{AuditMac, AuditNumber};
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
 
-/// The maximum number of events that are watched. Events beyond it are written and not watched.
+/// The maximum number of events that are watched. Events beyond it are written and not watched,
+/// which is logged.
 const MAX_WATCHED: usize = 50_000;
 
 /// The minimum age of an event that retention may have removed: half of the minimum retention,
@@ -37,6 +39,8 @@ pub struct WrittenEvents {
 #[derive(Default)]
 struct Watched {
     events: HashMap<AuditMac, WrittenEvent>,
+    /// Whether an event was not watched since at most half of the maximum was watched.
+    has_overflowed: bool,
     /// The base of the chain at the last check.
     base: Option<AuditNumber>,
 }
@@ -51,14 +55,29 @@ pub struct Found {
 }
 
 impl WrittenEvents {
-    /// Watches `events`, which were committed.
+    /// Watches `events`, which were committed. Warns of the first one that is not watched.
     pub fn watch(&self, events: impl IntoIterator<Item = WrittenEvent>) {
+        if self.add(events) {
+            tracing::warn!(
+                watched = MAX_WATCHED,
+                "too many audit events are not sealed yet; the removal of further ones will not be reported"
+            );
+        }
+    }
+
+    /// Adds `events` up to the maximum. Returns whether this is the first overflow since at most
+    /// half of the maximum was watched.
+    fn add(&self, events: impl IntoIterator<Item = WrittenEvent>) -> bool {
         let mut watched = self.lock();
+        let mut is_first_overflow = false;
         for event in events {
             if watched.events.len() < MAX_WATCHED {
                 watched.events.insert(event.mac, event);
+            } else if !mem::replace(&mut watched.has_overflowed, true) {
+                is_first_overflow = true;
             }
         }
+        is_first_overflow
     }
 
     /// Stops watching events, such as those that this process has sealed itself.
@@ -66,6 +85,9 @@ impl WrittenEvents {
         let mut watched = self.lock();
         for mac in macs {
             watched.events.remove(&mac);
+        }
+        if watched.events.len() <= MAX_WATCHED / 2 {
+            watched.has_overflowed = false;
         }
     }
 
@@ -192,15 +214,32 @@ mod tests {
         assert_eq!(missing_at(young, &first_check, &found(&[], &[], 0)), [1]);
     }
 
+    /// Returns `count` events with different MACs.
+    fn many(count: usize) -> impl Iterator<Item = WrittenEvent> {
+        (0..count).map(|number| {
+            let mut event = event(0);
+            event.mac.code[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            event
+        })
+    }
+
+    #[test]
+    fn an_overflow_is_logged_once_until_half_of_the_events_are_forgotten() {
+        let written = WrittenEvents::default();
+        assert!(!written.add(many(MAX_WATCHED)));
+        assert!(written.add([event(1), event(2)]));
+        assert!(!written.add([event(3)]));
+        written.forget(many(1).map(|event| event.mac));
+        assert!(!written.add([event(4), event(5)]));
+        written.forget(many(MAX_WATCHED / 2 + 1).map(|event| event.mac));
+        assert!(!written.add(many(MAX_WATCHED / 2)));
+        assert!(written.add([event(6)]));
+    }
+
     #[test]
     fn the_number_of_watched_events_is_limited_and_the_lowest_are_checked_first() {
         let written = WrittenEvents::default();
-        let many = (0..=MAX_WATCHED as u64).map(|seq| {
-            let mut event = event(0);
-            event.mac.code[..8].copy_from_slice(&seq.to_be_bytes());
-            event
-        });
-        written.watch(many);
+        written.watch(many(MAX_WATCHED + 1));
         assert_eq!(written.oldest(usize::MAX).len(), MAX_WATCHED);
 
         let written = self::written();

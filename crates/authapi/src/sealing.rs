@@ -79,9 +79,10 @@ impl Sealing {
         let look = rounds.next_look(Instant::now());
         let sealed = self.seal_pending(look, &mut rounds.watch).await;
         if look == Look::All {
-            match &sealed {
-                Ok(()) => self.missing.report().await,
-                Err(_) => rounds.all_at = Instant::now() + PAUSE,
+            // Also after a failure, which the program that removes events may have caused.
+            self.missing.report().await;
+            if sealed.is_err() {
+                rounds.all_at = Instant::now() + PAUSE;
             }
         }
         sealed
