@@ -60,7 +60,7 @@ async fn write_sessions(
             sessions::end(conn, sessions, *reason, change.at).await?
         }
     };
-    if let Some(user) = change.forgets_places_of() {
+    if let Some(user) = change.forgets_places_of(ended) {
         users::forget_places(conn, user, change.at).await?;
     }
     if let Some(session) = &change.open_session {

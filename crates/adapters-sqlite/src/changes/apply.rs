@@ -17,7 +17,7 @@ pub fn apply(
 ) -> Result<Applied, StorageError> {
     write_user(conn, &change, facts)?;
     let sessions_ended = end_sessions(conn, &change)?;
-    if let Some(user) = change.forgets_places_of() {
+    if let Some(user) = change.forgets_places_of(sessions_ended) {
         users::forget_places(conn, user, change.at)?;
     }
     if let Some(session) = &change.open_session {

@@ -36,7 +36,7 @@ pub struct Change {
 enum Counting {
     No,
     Yes,
-    /// There is no event if no session ended.
+    /// If no session ended, there is no event and the change changes nothing.
     OnlyIfAnyEnded,
 }
 
@@ -163,8 +163,8 @@ impl Change {
         }
     }
 
-    /// Records what [`recording_count`](Self::recording_count) does, and nothing if no session
-    /// ended: then the change changes nothing.
+    /// Records what [`recording_count`](Self::recording_count) does. If no session ended, the
+    /// change records nothing and changes nothing, so it does not forget places either.
     pub(super) fn recording_count_if_any(self, event: AuditEvent) -> Self {
         Self {
             counting: Counting::OnlyIfAnyEnded,
@@ -174,8 +174,12 @@ impl Change {
 
     /// Returns the user whose places of earlier sessions become unknown: the change ends all of
     /// their sessions for a reason that does not [keep places known](EndReason::keeps_place_known).
+    /// `sessions_ended` is the number of sessions that ended when the change was applied.
     #[must_use]
-    pub fn forgets_places_of(&self) -> Option<UserId> {
+    pub fn forgets_places_of(&self, sessions_ended: u64) -> Option<UserId> {
+        if self.changes_nothing(sessions_ended) {
+            return None;
+        }
         match self.end_sessions {
             Some((EndSessionsOf::User(user), reason)) if !reason.keeps_place_known() => Some(user),
             _ => None,
@@ -186,12 +190,18 @@ impl Change {
     /// `sessions_ended` is the number of sessions that ended when the change was applied.
     #[must_use]
     pub fn event(&self, sessions_ended: u64) -> Option<AuditEvent> {
+        if self.changes_nothing(sessions_ended) {
+            return None;
+        }
         let event = self.event.clone()?;
         match self.counting {
             Counting::No => Some(event),
-            Counting::OnlyIfAnyEnded if sessions_ended == 0 => None,
             Counting::Yes | Counting::OnlyIfAnyEnded => Some(event.with("count", sessions_ended)),
         }
+    }
+
+    fn changes_nothing(&self, sessions_ended: u64) -> bool {
+        self.counting == Counting::OnlyIfAnyEnded && sessions_ended == 0
     }
 }
 
@@ -261,5 +271,20 @@ mod tests {
         assert_eq!((always.event(2), always.event(0)), (counts(2), counts(0)));
         let if_any = change.recording_count_if_any(event());
         assert_eq!((if_any.event(2), if_any.event(0)), (counts(2), None));
+    }
+
+    #[test]
+    fn places_are_forgotten_only_by_a_change_that_is_recorded() {
+        let event = || AuditEvent::on(AuditAction::AllSessionsEnded, USER);
+        let ending = |reason| Change::nothing(now()).ending(EndSessionsOf::User(USER), reason);
+        let forgotten = |change: Change| [2, 0].map(|ended| change.forgets_places_of(ended));
+
+        let revoked = ending(EndReason::SessionsRevoked);
+        let always = revoked.clone().recording_count(event());
+        assert_eq!(forgotten(always), [Some(USER), Some(USER)]);
+        let if_any = revoked.recording_count_if_any(event());
+        assert_eq!(forgotten(if_any), [Some(USER), None]);
+        let harmless = ending(EndReason::LoggedOut).recording_count(event());
+        assert_eq!(forgotten(harmless), [None, None]);
     }
 }

@@ -8,7 +8,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 
 /// Ends all live sessions of a user, at the user's own request. If the user does not exist, no
-/// session ends. Nothing is recorded if none ended: a concurrent request has ended them.
+/// session ends. If none ended, because a concurrent request has ended them, nothing is recorded
+/// and nothing changes: the places that the account knew are not forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndSessions {
     pub user: UserId,
@@ -74,6 +75,15 @@ mod tests {
         };
         assert_eq!(effects(&change), expected);
         assert_eq!(change.event(0), None);
+        let revoked = EndSessions {
+            reason: EndReason::SessionsRevoked,
+            ..end()
+        };
+        let change = revoked
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
+        assert_eq!(change.forgets_places_of(3), Some(USER));
+        assert_eq!(change.forgets_places_of(0), None);
     }
 
     /// Another request removed the user, and replicas may not have acknowledged that yet.

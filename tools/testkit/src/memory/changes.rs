@@ -70,7 +70,7 @@ impl Tables {
             }
         }
         let sessions_ended = self.end(&change);
-        let forgotten = change.forgets_places_of();
+        let forgotten = change.forgets_places_of(sessions_ended);
         self.places_since.extend(forgotten.map(|user| (user, change.at)));
         self.open(change.open_session.clone());
         self.record_replay(change.record_replay);

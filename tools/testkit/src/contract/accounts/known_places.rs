@@ -15,6 +15,7 @@ cases! { accounts::known_places(CoreStorage):
     a_device_is_known_to_the_account_of_its_session_only,
     a_place_stays_known_only_after_harmless_ends,
     ending_all_sessions_forgets_the_places_of_those_that_ended_before,
+    an_end_of_all_sessions_that_finds_none_forgets_no_places,
 }
 
 const HOME: &str = "203.0.113.7";
@@ -188,4 +189,20 @@ async fn ending_all_sessions_forgets_the_places_of_those_that_ended_before(stora
         ..query
     };
     assert_eq!(known(storage, "alice", query).await, (true, true));
+}
+
+/// A concurrent request ended the only session.
+async fn an_end_of_all_sessions_that_finds_none_forgets_no_places(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    logged_out(storage, &session, 11).await;
+    let everywhere = EndSessions {
+        user: alice.id,
+        reason: EndReason::SessionsRevoked,
+    };
+    let events = storage.recorded.recorded().await;
+    let executed = applied(storage, Arc::new(everywhere), context(at(12))).await;
+    assert_eq!(executed.sessions_ended, 0);
+    assert_eq!(storage.recorded.recorded().await, events);
+    let device = on_device(session.id);
+    assert_eq!(known(storage, "alice", device).await, (false, true));
 }
