@@ -267,7 +267,8 @@ impl Tables {
                 session.lifetime.ended = Some(*reason);
             }
         }
-        let forgotten = change.forgets_places_of();
+        let sessions_ended = ending.len() as u64;
+        let forgotten = change.forgets_places_of(sessions_ended);
         self.places_since.extend(forgotten.map(|user| (user, change.at)));
         if let Some(session) = &change.open_session {
             self.open(session);
@@ -280,7 +281,6 @@ impl Tables {
         if let Some(session) = reauthenticated.and_then(|id| self.sessions.get_mut(&id)) {
             session.authenticated_at = change.at;
         }
-        let sessions_ended = ending.len() as u64;
         let event = change.event(sessions_ended);
         self.events.extend(event.map(|event| (event, context)));
         Applied {
