@@ -1117,7 +1117,7 @@ export interface components {
          * @description Stable code of a problem for programs; one per cause.
          * @enum {string}
          */
-        ProblemCode: "audit_events_removed" | "audit_log_ends_before" | "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
+        ProblemCode: "audit_event_unreadable" | "audit_events_removed" | "audit_log_ends_before" | "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
         /** @description The readiness of the service, with the state of its dependencies. */
         Ready: {
             status: components["schemas"]["ReadyStatus"];
@@ -2896,7 +2896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored */
+            /** @description `audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: another program added or changed the next event */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
