@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_note_without_a_valid_signature_is_not_returned() {
-        let show = show(vec![Some(stored(3, 2))], vec![0]);
+        let show = show(vec![Some(stored(3, 2))], vec![0, 0]);
         let refused = show.execute().await;
         let is_corrupt = match &refused {
             Err(ShowCheckpointError::Failed(error)) => matches!(**error, PortError::Corrupt(_)),
