@@ -1,7 +1,7 @@
 //! A replica is not ready while Postgres accepts no changes, and reads no sessions from it.
 
 use crate::{
-    client::{Client, PASSWORD},
+    client::{Call, Client, PASSWORD},
     server::{Place, Server},
     start_failures::execute,
 };
@@ -23,6 +23,21 @@ async fn wait_for_readiness(client: &Client, expected: u16) {
             return;
         }
         assert!(Instant::now() < deadline, "{}", ready.body);
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Repeats a call until it is refused. The check that failed has closed the idle connections, but on
+/// a busy machine the server may apply the new setting to one that was in use a little later.
+async fn wait_for_refusal(call: impl Fn() -> Call) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let answer = call().send_once().await;
+        if answer.status != 200 {
+            assert_eq!(answer.code(), "unavailable");
+            return;
+        }
+        assert!(Instant::now() < deadline, "the call succeeds");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -51,11 +66,8 @@ async fn a_replica_is_not_ready_while_transactions_are_read_only() {
     .await;
     execute(postgres.url(), "SELECT pg_reload_conf()").await;
     wait_for_readiness(&client, 503).await;
-    // The check that failed has closed the connections from before.
-    let refused = client.get("/me").bearer(&alice.access).send_once().await;
-    assert_eq!(refused.code(), "unavailable");
-    let refused = client.logging_in("alice", PASSWORD).send_once().await;
-    assert_eq!(refused.code(), "unavailable");
+    wait_for_refusal(|| client.get("/me").bearer(&alice.access)).await;
+    wait_for_refusal(|| client.logging_in("alice", PASSWORD)).await;
     check_log(&server);
 
     let writable = format!(
