@@ -27,8 +27,8 @@ async fn wait_for_readiness(client: &Client, expected: u16) {
     }
 }
 
-/// Repeats a call until it is refused. The check that failed has closed the idle connections, but on
-/// a busy machine the server may apply the new setting to one that was in use a little later.
+/// Repeats a call until it is refused. The check that failed has closed the idle connections, but
+/// on a busy machine the server may apply the new setting to one that was in use a little later.
 async fn wait_for_refusal(call: impl Fn() -> Call) {
     let deadline = Instant::now() + TIMEOUT;
     loop {
