@@ -71,7 +71,8 @@ class Side:
     def __init__(self, running):
         self.running = running
         self.folder = tempfile.mkdtemp(dir=running.folder)
-        self.logins = [f"user{number}" for number in range(32)]
+        # Each thread of mixed work has a user.
+        self.logins = [f"user{number}" for number in range(CONNECTIONS)]
         self.turn = 0
         for login in self.logins:
             call("POST", f"{running.base}/register", {"login": login, "password": PASSWORD})
