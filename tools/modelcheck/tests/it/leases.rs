@@ -1,9 +1,9 @@
 //! The coherence protocol satisfies its invariant in every order of events within bounds, and each
 //! mutant violates it.
 
+use crate::{MOST_STATES, search};
 use modelcheck::leases::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
 use stateright::{Checker, HasDiscoveries, Model};
-use std::time::Instant;
 
 /// One replica and a separate process that revokes.
 const SMALL: Bounds = Bounds {
@@ -18,25 +18,8 @@ const SMALL: Bounds = Bounds {
     leaving: false,
 };
 
-/// Maximum number of states of one search. A state takes some hundred bytes.
-const MOST_STATES: usize = 4_000_000;
-
 fn holds_within(bounds: Bounds) {
-    let began = Instant::now();
-    let model = LeaseModel { bounds, mutant: None };
-    let checker = model
-        .checker()
-        .threads(2)
-        .target_state_count(MOST_STATES)
-        .spawn_bfs()
-        .join();
-    let states = checker.unique_state_count();
-    println!(
-        "{states} states, {} steps deep, {:?}: {bounds:?}",
-        checker.max_depth(),
-        began.elapsed()
-    );
-    assert!(checker.state_count() < MOST_STATES, "the search did not finish");
+    let checker = search(LeaseModel { bounds, mutant: None }, &bounds);
     checker.assert_no_discovery(NEVER);
     checker.assert_any_discovery(SERVED);
 }

@@ -1,11 +1,11 @@
 //! Pending audit events are sealed as they should be in every order of events within bounds, and
 //! each mutant violates the property that it should.
 
+use crate::search;
 use modelcheck::sealing::{
     Bounds, COMMITTED, COMPLETE, DEPENDENCIES, LATE, MERGED, Mutant, NUMBERS, ONCE, SealingModel,
 };
 use stateright::{Checker, HasDiscoveries, Model};
-use std::time::Instant;
 
 /// Two rows that changes lock, and both.
 const ONE: u8 = 0b01;
@@ -19,9 +19,6 @@ const SMALL: Bounds = Bounds {
     ranges: 5,
 };
 
-/// Maximum number of states of one search. A state takes some hundred bytes.
-const MOST_STATES: usize = 4_000_000;
-
 /// The number of steps after which the search for a mutant stops. Some mutants have infinitely many
 /// states.
 const MOST_STEPS: usize = 24;
@@ -29,21 +26,7 @@ const MOST_STEPS: usize = 24;
 /// Searches all states within `bounds`, and requires that those with the properties of `reached`
 /// are among them.
 fn holds_within(bounds: Bounds, reached: &[&'static str]) {
-    let began = Instant::now();
-    let model = SealingModel { bounds, mutant: None };
-    let checker = model
-        .checker()
-        .threads(2)
-        .target_state_count(MOST_STATES)
-        .spawn_bfs()
-        .join();
-    let states = checker.unique_state_count();
-    println!(
-        "{states} states, {} steps deep, {:?}: {bounds:?}",
-        checker.max_depth(),
-        began.elapsed()
-    );
-    assert!(checker.state_count() < MOST_STATES, "the search did not finish");
+    let checker = search(SealingModel { bounds, mutant: None }, &bounds);
     for property in [ONCE, COMMITTED, NUMBERS, DEPENDENCIES, COMPLETE] {
         checker.assert_no_discovery(property);
     }
