@@ -15,7 +15,10 @@ use session_cache::{
     CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, LeasedRevocations,
     SessionCoherence,
 };
-use session_cache::{ports::MonotonicClock, protocol::ReplicaId};
+use session_cache::{
+    ports::{InvalidationBus, MonotonicClock},
+    protocol::ReplicaId,
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -95,7 +98,12 @@ impl World {
     }
 
     pub fn process(&self) -> Process {
-        let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
+        self.process_on(Arc::new(self.bus.clone()))
+    }
+
+    /// Starts a process that uses `bus`, which must lead to the others.
+    pub fn process_on(&self, bus: Arc<dyn InvalidationBus>) -> Process {
+        let leases = Arc::new(self.leases.clone());
         let (clock, calendar) = (Arc::new(self.clock), Arc::new(self.calendar.clone()));
         let id = ReplicaId(unique_uuid());
         let coherence = SessionCoherence::new(id, leases, bus, clock, calendar, CacheLimits::default());

@@ -1,14 +1,16 @@
 use crate::processes::World;
+use async_trait::async_trait;
 use domain::{
     invalidation::InvalidationScope,
-    ports::{Revocations, SessionMemory},
+    ports::{PortError, Revocations, SessionMemory},
 };
 use session_cache::LeaseRenewer;
 use session_cache::{
-    ports::{InvalidationBus, ReplicaLeases},
-    protocol::Message,
+    ports::{BusEvent, BusSubscription, InvalidationBus, ReplicaLeases},
+    protocol::{Message, PublicationId, ReplicaId},
 };
 use std::{sync::Arc, time::Duration};
+use testkit::{MemoryBus, fixtures::unique_uuid};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -149,7 +151,7 @@ async fn concurrent_revocations_share_messages() {
     revocations.join_all().await;
     world.bus.publish(Vec::new()).await.expect("the bus is available");
     let mut messages = 0;
-    while let session_cache::ports::BusEvent::Message(bytes) = subscription.next().await {
+    while let BusEvent::Message(bytes) = subscription.next().await {
         if bytes.is_empty() {
             break;
         }
@@ -204,4 +206,63 @@ async fn an_idle_replica_gives_up_its_lease() {
         []
     );
     process.warm_up(session).await;
+}
+
+/// A bus that takes 150 ms to accept a message, as on a saturated pool of connections.
+struct SlowBus(MemoryBus);
+
+#[async_trait]
+impl InvalidationBus for SlowBus {
+    async fn publish(&self, message: Vec<u8>) -> Result<(), PortError> {
+        sleep(Duration::from_millis(150)).await;
+        self.0.publish(message).await
+    }
+
+    async fn subscribe(&self) -> Result<Box<dyn BusSubscription>, PortError> {
+        self.0.subscribe().await
+    }
+}
+
+/// Publishes `count` invalidations to a replica on a slow bus, and returns how long it takes to
+/// acknowledge all of them.
+async fn time_to_acknowledge(count: u64) -> Duration {
+    let world = World::default();
+    let replica = world.process_on(Arc::new(SlowBus(world.bus.clone())));
+    replica.coherence.subscribed().await;
+    let subscription = world.bus.subscribe().await;
+    let mut subscription = subscription.expect("the bus accepts the subscription");
+    let began = Instant::now();
+    for number in 0..count {
+        let publication = PublicationId {
+            publisher: ReplicaId(unique_uuid()),
+            number,
+        };
+        let message = Message::invalidate(publication, vec![InvalidationScope::Everything]);
+        world
+            .bus
+            .publish(message.encode())
+            .await
+            .expect("the bus is available");
+    }
+    let mut left = count;
+    while left > 0 {
+        let BusEvent::Message(bytes) = subscription.next().await else {
+            panic!("a message was lost");
+        };
+        left -= u64::from(matches!(Message::decode(&bytes), Ok(Message::Acknowledge { .. })));
+    }
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_is_slow_to_send_does_not_delay_later_acknowledgements() {
+    let took = time_to_acknowledge(20).await;
+    assert!(took < Duration::from_millis(200), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_acknowledgements_sent_at_once_is_bounded() {
+    // Three rounds of up to 256.
+    let took = time_to_acknowledge(600).await;
+    assert!((450..600).contains(&took.as_millis()), "{took:?}");
 }
