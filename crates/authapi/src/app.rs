@@ -13,6 +13,7 @@ use crate::{
     housekeeping::Housekeeping,
     key_folder, listener,
     metrics::Metrics,
+    omitted_failures::OmittedFailures,
     replica::Membership,
     replica_entry::ReplicaEntry,
     sealing::Sealing,
@@ -61,6 +62,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
+    omitted_failures: OmittedFailures,
     checkpoints: Arc<Checkpoints>,
     sealing: Option<Sealing>,
     coherence: Arc<SessionCoherence>,
@@ -128,7 +130,11 @@ impl Application {
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
             replica_entry: ports.replica_entry.clone(),
-            housekeeping: housekeeping(ports, &use_cases, &settings),
+            housekeeping: housekeeping(ports, &settings),
+            omitted_failures: OmittedFailures::new(
+                Arc::clone(&use_cases.core.record_failed_attempt),
+                Arc::clone(&ports.clock),
+            ),
             checkpoints: Arc::new(checkpoints),
             edge: edge(ports, use_cases, &settings),
             sealing: ports.sealing.clone(),
@@ -161,7 +167,7 @@ impl Application {
         self.log_addresses();
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
-        let last_failures = self.housekeeping.omitted_failures();
+        let omitted_failures = self.omitted_failures.begin();
         let housekeeping = tokio::spawn(self.housekeeping.run());
         let last_checkpoint = Arc::clone(&self.checkpoints);
         let checkpoints = tokio::spawn(async move { self.checkpoints.run().await });
@@ -188,7 +194,7 @@ impl Application {
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before all changes were complete");
         }
-        last_failures.finish().await;
+        omitted_failures.finish().await;
         if let (Some(last), Some(sealing)) = (last_sealing, sealing) {
             sealing.abort();
             last.finish().await;
@@ -257,11 +263,10 @@ fn edge(ports: &wiring::Ports, use_cases: UseCases, settings: &Settings) -> Edge
     }
 }
 
-fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings) -> Housekeeping {
+fn housekeeping(ports: &wiring::Ports, settings: &Settings) -> Housekeeping {
     Housekeeping {
         sessions: Arc::clone(&ports.storage.session_directory),
         audit_log: Arc::clone(&ports.storage.audit_log),
-        record_failed_attempt: Arc::clone(&use_cases.core.record_failed_attempt),
         clock: Arc::clone(&ports.clock),
         clock_watch: ports.clock_watch.clone(),
         audit_size: AuditSize::new(Arc::clone(&ports.storage.audit_log), settings.audit.warn_events),

@@ -6,10 +6,9 @@ use domain::{
     audit::{Actor, AuditContext, Origin},
     changes::TrimAuditLog,
     ports::{AuditLog, Clock, ClockComparison, PortError, SessionDirectory},
-    steps::RecordFailedAttempt,
 };
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The interval between removals of dead sessions.
 const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
@@ -17,10 +16,6 @@ const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
 const DEAD_SESSION_RETENTION: TimeDelta = TimeDelta::days(30);
 /// The interval between removals of old events. Each removal records an event in the audit log.
 const AUDIT_LOG_PERIOD: Duration = Duration::from_hours(24);
-/// The interval between records of failed attempts that were only counted.
-const FAILURES_PERIOD: Duration = Duration::from_mins(1);
-/// The wait budget for the last counts, which a stopping process records.
-const LAST_COUNTS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of rows removed in one transaction, so that requests do not wait for it.
 const BATCH: u32 = 500;
 
@@ -28,7 +23,6 @@ const BATCH: u32 = 500;
 pub struct Housekeeping {
     pub sessions: Arc<dyn SessionDirectory>,
     pub audit_log: Arc<dyn AuditLog>,
-    pub record_failed_attempt: Arc<RecordFailedAttempt>,
     pub clock: Arc<dyn Clock>,
     /// Present if the database has a clock of its own.
     pub clock_watch: Option<Arc<ClockWatch>>,
@@ -43,7 +37,6 @@ impl Housekeeping {
         tokio::join!(
             self.remove_dead_sessions(),
             self.trim_audit_log(),
-            self.record_omitted_failures(),
             self.audit_size.run(),
             self.watch_clock()
         );
@@ -110,53 +103,6 @@ impl Housekeeping {
         if let Some(watch) = &self.clock_watch {
             watch.run().await;
         }
-    }
-
-    async fn record_omitted_failures(&self) {
-        let counts = self.omitted_failures();
-        let mut ticks = ticks(FAILURES_PERIOD);
-        loop {
-            ticks.tick().await;
-            if let Err(error) = counts.record().await {
-                tracing::warn!(
-                    error = &error as &dyn Error,
-                    "counts of failed attempts cannot be recorded; retrying later"
-                );
-            }
-        }
-    }
-
-    /// Returns the counts of failed attempts that are not recorded individually.
-    pub fn omitted_failures(&self) -> OmittedFailures {
-        OmittedFailures {
-            record_failed_attempt: Arc::clone(&self.record_failed_attempt),
-            clock: Arc::clone(&self.clock),
-        }
-    }
-}
-
-/// The counts of failed attempts that are not recorded individually.
-pub struct OmittedFailures {
-    record_failed_attempt: Arc<RecordFailedAttempt>,
-    clock: Arc<dyn Clock>,
-}
-
-impl OmittedFailures {
-    /// Records the last counts, when the process stops.
-    pub async fn finish(self) {
-        let lost = match timeout(LAST_COUNTS_TIMEOUT, self.record()).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
-            Err(late) => PortError::Unavailable(late.into()),
-        };
-        tracing::warn!(
-            error = &lost as &dyn Error,
-            "counts of failed attempts were not recorded and are lost"
-        );
-    }
-
-    async fn record(&self) -> Result<(), PortError> {
-        self.record_failed_attempt.settle(own_context(&*self.clock)).await
     }
 }
 
@@ -242,7 +188,6 @@ mod tests {
         Housekeeping {
             sessions: Arc::clone(&storage.session_directory),
             audit_log: Arc::clone(&storage.audit_log),
-            record_failed_attempt: Arc::new(RecordFailedAttempt::new(Arc::clone(&storage.audit_events), 1)),
             clock,
             clock_watch: Some(Arc::new(watch)),
             audit_size: AuditSize::new(Arc::clone(&storage.audit_log), 1),

@@ -23,6 +23,7 @@ mod metered_audit_log;
 mod metered_throttle;
 mod metrics;
 mod missing_events;
+mod omitted_failures;
 mod open_files;
 mod openapi_3_0;
 mod operator;

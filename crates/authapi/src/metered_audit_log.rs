@@ -45,9 +45,9 @@ impl MeteredAuditLog {
 
 #[async_trait]
 impl AuditEvents for MeteredAuditEvents {
-    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let omitted = omitted(&event);
-        self.0.record(event, context).await?;
+    async fn record_all(&self, events: Vec<AuditEvent>, context: AuditContext) -> Result<(), PortError> {
+        let omitted = events.iter().map(omitted).sum();
+        self.0.record_all(events, context).await?;
         counter!(OMITTED).increment(omitted);
         Ok(())
     }

@@ -151,8 +151,11 @@ impl SessionSnapshots for OwnStorage {
 /// Appends events to a list. A verifiable audit log also seals its events: see `domain::audit`.
 #[async_trait]
 impl AuditEvents for OwnStorage {
-    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        self.transaction().events.push((event, context));
+    async fn record_all(&self, events: Vec<AuditEvent>, context: AuditContext) -> Result<(), PortError> {
+        let mut tables = self.transaction();
+        tables
+            .events
+            .extend(events.into_iter().map(|event| (event, context.clone())));
         Ok(())
     }
 }

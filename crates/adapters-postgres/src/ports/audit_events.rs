@@ -7,14 +7,14 @@ use domain::{
 
 #[async_trait]
 impl AuditEvents for PostgresStorage {
-    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let events = self.events(context);
+    async fn record_all(&self, events: Vec<AuditEvent>, context: AuditContext) -> Result<(), PortError> {
+        let writer = self.events(context);
         self.database
-            .write_at_once(([event], events.clone()), |conn, (event, events)| {
-                Box::pin(events.write(conn, event))
+            .write_at_once((events, writer.clone()), |conn, (events, writer)| {
+                Box::pin(writer.write(conn, events))
             })
             .await?;
-        events.committed();
+        writer.committed();
         Ok(())
     }
 }

@@ -4,14 +4,11 @@ use domain::{
     audit::{AuditContext, AuditEvent},
     ports::{AuditEvents, PortError},
 };
-use std::slice;
 
 #[async_trait]
 impl AuditEvents for SqliteStorage {
-    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let events = EventWriter::new(context, &self.sealer);
-        self.database
-            .write(move |conn| events.write(conn, slice::from_ref(&event)))
-            .await
+    async fn record_all(&self, events: Vec<AuditEvent>, context: AuditContext) -> Result<(), PortError> {
+        let writer = EventWriter::new(context, &self.sealer);
+        self.database.write(move |conn| writer.write(conn, &events)).await
     }
 }

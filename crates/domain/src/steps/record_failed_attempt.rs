@@ -1,11 +1,14 @@
 mod failure_counts;
 
-use self::failure_counts::{FailureCounts, FailureKey};
+use self::failure_counts::{FailureCounts, FailureKey, Omitted};
 use crate::{
     audit::{Actor, AuditContext, AuditEvent, Origin},
     ports::{AuditEvents, PortError},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The number of counts that are recorded together. Other changes may wait for them.
+const BATCH: usize = 250;
 
 /// Records failed attempts in the audit log, up to a quota per minute for each cause, user and
 /// network, so that a flood of them neither fills the disk nor hides the others. Attempts beyond
@@ -49,7 +52,8 @@ impl RecordFailedAttempt {
     ///
     /// # Errors
     /// Returns the first error of the audit log. The counts that were not recorded are kept for the
-    /// next call. If the log recorded a count and reported an error, it is recorded again.
+    /// next call. If the log recorded counts and reported an error, they are recorded again. If the
+    /// future is dropped, up to 250 counts may be lost.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
         let context = AuditContext {
             origin: Origin::default(),
@@ -57,18 +61,29 @@ impl RecordFailedAttempt {
             ..context
         };
         let keys = self.counts().omitted();
-        for key in keys {
-            let omitted = self.counts().take(&key);
-            let Some(omitted) = omitted else {
-                continue;
-            };
-            let recorded = self.events.record(key.event(omitted), context.clone()).await;
-            if let Err(error) = recorded {
-                self.counts().put_back(key, omitted);
+        for keys in keys.chunks(BATCH) {
+            let taken = self.take(keys);
+            let events = taken.iter().map(|(key, omitted)| key.event(*omitted)).collect();
+            if let Err(error) = self.events.record_all(events, context.clone()).await {
+                self.put_back(taken);
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    fn take<'a>(&self, keys: &'a [FailureKey]) -> Vec<(&'a FailureKey, Omitted)> {
+        let mut counts = self.counts();
+        keys.iter()
+            .filter_map(|key| Some((key, counts.take(key)?)))
+            .collect()
+    }
+
+    fn put_back(&self, taken: Vec<(&FailureKey, Omitted)>) {
+        let mut counts = self.counts();
+        for (key, omitted) in taken {
+            counts.put_back(key.clone(), omitted);
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, FailureCounts> {
@@ -84,6 +99,7 @@ mod tests {
         audit::AuditAction,
         fixtures::{USER, now, origin},
         ports::MockAuditEvents,
+        user::UserId,
     };
     use chrono::Duration;
 
@@ -105,13 +121,20 @@ mod tests {
         let fails = Arc::new(Mutex::new(false));
         let mut events = MockAuditEvents::new();
         let (kept, failing) = (Arc::clone(&recorded), Arc::clone(&fails));
-        events.expect_record().returning(move |event, _| {
+        let record = move |events: Vec<AuditEvent>| {
             if *failing.lock().expect("no other thread panics") {
                 return Err(PortError::Overloaded);
             }
-            kept.lock().expect("no other thread panics").push(event);
+            kept.lock().expect("no other thread panics").extend(events);
             Ok(())
-        });
+        };
+        let record_one = record.clone();
+        events
+            .expect_record()
+            .returning(move |event, _| record_one(vec![event]));
+        events
+            .expect_record_all()
+            .returning(move |events, _| record(events));
         (
             RecordFailedAttempt::new(Arc::new(events), per_minute),
             recorded,
@@ -196,5 +219,40 @@ mod tests {
         let settled = record.settle(context(120)).await;
         settled.expect("the audit log is available");
         assert_eq!(take_events(&recorded), [omitted("3")]);
+    }
+    /// A process that stops has two seconds to record thousands of counts.
+    #[tokio::test]
+    async fn many_counts_are_recorded_in_few_calls_and_none_is_lost_if_one_fails() {
+        const COUNTS: usize = 1_100;
+        let recorded = Arc::new(Mutex::new(Vec::new()));
+        let (kept, mut calls) = (Arc::clone(&recorded), 0);
+        let mut events = MockAuditEvents::new();
+        // Two calls that record, one that fails, and three of the second attempt.
+        events.expect_record_all().times(6).returning(move |events, _| {
+            calls += 1;
+            if calls == 3 {
+                return Err(PortError::Overloaded);
+            }
+            kept.lock().expect("no other thread panics").extend(events);
+            Ok(())
+        });
+        let record = RecordFailedAttempt::new(Arc::new(events), 0);
+        for user in 0..COUNTS {
+            let event = AuditEvent {
+                user: Some(UserId(uuid::Uuid::from_u128(user as u128))),
+                ..failure()
+            };
+            fail(&record, event, 0).await;
+        }
+
+        assert!(record.settle(context(60)).await.is_err());
+        record
+            .settle(context(61))
+            .await
+            .expect("the audit log is available");
+
+        let events = take_events(&recorded);
+        assert_eq!(events.len(), COUNTS);
+        assert!(events.iter().all(|event| *event == omitted("1")), "{events:?}");
     }
 }

@@ -10,6 +10,7 @@ contract! {
     /// [`Storage`](crate::Storage) without events, and a guard that keeps it alive for the test.
     audit_events_contract = storage_cases for audit_events(CoreStorage):
         events_are_stored_completely_in_the_order_of_the_calls,
+        events_of_one_call_are_stored_in_their_order,
         every_action_is_stored,
         no_event_of_many_concurrent_ones_is_lost,
 }
@@ -41,6 +42,19 @@ async fn events_are_stored_completely_in_the_order_of_the_calls(storage: &CoreSt
         }
     }
     assert_eq!(storage.recorded.recorded().await, expected);
+}
+
+async fn events_of_one_call_are_stored_in_their_order(storage: &CoreStorage) {
+    let events: Vec<_> = (0..600)
+        .map(|turn| AuditEvent::new(AuditAction::FailuresOmitted).with("count", turn))
+        .collect();
+    let context = context_of(a_user("any").id, at(1));
+    for events in [Vec::new(), events.clone()] {
+        answered(|| storage.audit_events.record_all(events.clone(), context.clone())).await;
+    }
+    let recorded = storage.recorded.recorded().await.into_iter();
+    let recorded: Vec<_> = recorded.map(|(event, _)| event).collect();
+    assert_eq!(recorded, events);
 }
 
 async fn every_action_is_stored(storage: &CoreStorage) {

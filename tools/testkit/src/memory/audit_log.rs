@@ -11,8 +11,11 @@ use domain::{
 
 #[async_trait]
 impl AuditEvents for MemoryStorage {
-    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        self.transaction()?.log.append(&event, &context);
+    async fn record_all(&self, events: Vec<AuditEvent>, context: AuditContext) -> Result<(), PortError> {
+        let mut tables = self.transaction()?;
+        for event in &events {
+            tables.log.append(event, &context);
+        }
         Ok(())
     }
 }
