@@ -12,12 +12,12 @@ use crate::error::StorageError;
 use committer::Committer;
 use connection::WritingConnection;
 use diesel::SqliteConnection;
-use operation::{Pending, Slot};
+use operation::Pending;
 use queue::{Queue, Queued};
 use request_scope::Wait;
 use std::{
     io,
-    sync::mpsc::{Sender, channel},
+    sync::Arc,
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -56,9 +56,7 @@ impl Limits {
 /// Executes operations in the order in which they were queued. Dropping it waits for the operation
 /// that runs, and closes the connection.
 pub struct Writer {
-    /// The thread ends when this is dropped, which happens before the thread is joined: fields are
-    /// dropped in the order of their declaration.
-    queue: Sender<Queued>,
+    queue: Arc<Queue>,
     metrics: PoolMetrics,
     limits: Limits,
     _thread: Joined,
@@ -68,9 +66,9 @@ impl Writer {
     /// Starts a thread that writes to the database at `url`. It connects when it is first used.
     pub fn start(url: String, limits: Limits) -> io::Result<Self> {
         let metrics = PoolMetrics::new("writer", 1);
-        let (queue, queued) = channel();
+        let queue = Arc::new(Queue::new(metrics.clone()));
         let connection = WritingConnection::new(url, &metrics);
-        let committer = Committer::new(Queue::new(queued, &metrics), connection, limits);
+        let committer = Committer::new(Arc::clone(&queue), connection, limits);
         let thread = Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || committer.run())?;
@@ -93,7 +91,8 @@ impl Writer {
     /// started.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] if `work` could not start in time.
+    /// [`StorageError::Busy`] if `work` could not start in time, or could not be executed again in
+    /// time after a transaction failed that it shared. It has then changed nothing.
     pub async fn write<R, W>(&self, commit: Commit, work: W) -> Result<R, StorageError>
     where
         R: Send + 'static,
@@ -102,16 +101,12 @@ impl Writer {
         let wait = Wait::begin(self.limits.wait + BUSY_TIMEOUT).ok_or(StorageError::Busy)?;
         let asked = Instant::now();
         let (caller, mut answer) = oneshot::channel();
-        let place = Place(Slot::new(Pending::new(work, caller)));
-        let queued = Queued {
-            slot: place.0.clone(),
+        let place = self.queue.add(Queued {
+            operation: Box::new(Pending::new(work, caller)),
             commit,
             asked,
             deadline: wait.deadline().into_std(),
-        };
-        self.queue
-            .send(queued)
-            .map_err(|stopped| StorageError::Statement(stopped.to_string().into()))?;
+        });
         let answered = match timeout(self.limits.wait.min(wait.limit()), &mut answer).await {
             Ok(answered) => answered,
             Err(_late) if place.withdraw() => {
@@ -125,19 +120,10 @@ impl Writer {
     }
 }
 
-/// The place of an operation in the queue. Dropping it withdraws the operation.
-struct Place(Slot);
-
-impl Place {
-    /// Returns whether the operation had not started. In that case, it never will.
-    fn withdraw(&self) -> bool {
-        self.0.take().is_some()
-    }
-}
-
-impl Drop for Place {
+impl Drop for Writer {
+    /// Ends the thread, which is joined when the fields are dropped.
     fn drop(&mut self) {
-        self.withdraw();
+        self.queue.close();
     }
 }
 

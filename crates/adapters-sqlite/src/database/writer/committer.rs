@@ -2,25 +2,25 @@ use super::{
     Commit, Limits,
     connection::WritingConnection,
     operation::Operation,
-    queue::{Queue, Started},
+    queue::{Queue, Queued},
 };
 use crate::error::StorageError;
 use diesel::{SqliteConnection, connection::SimpleConnection};
-use std::{error::Error as StdError, time::Instant};
+use std::{error::Error as StdError, sync::Arc, time::Instant};
 
 /// Commits operations: those that queue while others run or are committed share a transaction.
 pub struct Committer {
-    queue: Queue,
+    queue: Arc<Queue>,
     connection: WritingConnection,
     limits: Limits,
 }
 
 /// An operation of a group, and whether it succeeded.
-type Member = (Started, Result<(), StorageError>);
+type Member = (Queued, Result<(), StorageError>);
 
 impl Committer {
     /// Creates a committer of the operations in `queue`.
-    pub fn new(queue: Queue, connection: WritingConnection, limits: Limits) -> Self {
+    pub fn new(queue: Arc<Queue>, connection: WritingConnection, limits: Limits) -> Self {
         Self {
             queue,
             connection,
@@ -28,7 +28,7 @@ impl Committer {
         }
     }
 
-    /// Executes operations until the last handle to the queue is dropped.
+    /// Executes operations until the queue is closed and empty.
     pub fn run(mut self) {
         while let Some(first) = self.queue.next() {
             match first.commit {
@@ -39,7 +39,7 @@ impl Committer {
     }
 
     /// Executes `one` in a transaction of its own, and answers it.
-    fn alone(&mut self, mut one: Started) {
+    fn alone(&mut self, mut one: Queued) {
         let operation = &mut one.operation;
         let done = self
             .connection
@@ -50,9 +50,9 @@ impl Committer {
     /// Executes `first`, and those that are queued by then, in one transaction, and answers them
     /// after its end. If it fails, each gets a transaction of its own: even an error of one of them
     /// may be due to changes of another that are undone.
-    fn group(&mut self, mut first: Started) {
+    fn group(&mut self, mut first: Queued) {
         let mut others = Vec::new();
-        let (queue, limits) = (&mut self.queue, self.limits);
+        let (queue, limits) = (&*self.queue, self.limits);
         let committed = self.connection.transaction(first.commit, first.deadline, |conn| {
             let began = Instant::now();
             // It needs no savepoint: if it fails, there is nothing else to keep.
@@ -79,22 +79,35 @@ impl Committer {
                     operations = others.len() + 1,
                     "a group of changes was not committed; each is tried alone"
                 );
-                self.alone(first);
+                self.again(first);
                 for (other, _) in others {
-                    self.alone(other);
+                    self.again(other);
                 }
             }
         }
+    }
+
+    /// Executes `one`, whose changes were undone, alone. Refuses it if it is late: those before it
+    /// in the group have been executed again meanwhile.
+    fn again(&mut self, one: Queued) {
+        if one.is_late() {
+            one.operation.answer(Err(StorageError::Busy));
+        } else {
+            self.alone(one);
+        }
+    }
+}
+
+impl Drop for Committer {
+    /// Fails what waits if the thread panics.
+    fn drop(&mut self) {
+        self.queue.abandon();
     }
 }
 
 /// Executes `other` in the transaction of `group`, and adds it to the group. Undoes its changes
 /// alone if it fails. Fails if the transaction has ended.
-fn join(
-    conn: &mut SqliteConnection,
-    mut other: Started,
-    group: &mut Vec<Member>,
-) -> Result<(), StorageError> {
+fn join(conn: &mut SqliteConnection, mut other: Queued, group: &mut Vec<Member>) -> Result<(), StorageError> {
     let executed = in_savepoint(conn, &mut *other.operation);
     match executed {
         Ok(done) => {

@@ -1,9 +1,6 @@
 use crate::error::StorageError;
 use diesel::SqliteConnection;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -57,22 +54,5 @@ where
         let answer = done.map(|()| result.expect("the work has run, since it is done"));
         // A caller that stopped waiting needs no answer.
         let _ = caller.send(answer);
-    }
-}
-
-/// A place for an operation that has not started. The caller and the writer share it; the one that
-/// takes the operation out decides whether it runs.
-#[derive(Clone)]
-pub struct Slot(Arc<Mutex<Option<Box<dyn Operation>>>>);
-
-impl Slot {
-    /// Creates a slot with `operation`.
-    pub fn new(operation: impl Operation + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(operation)))))
-    }
-
-    /// Takes the operation, unless it has been taken before.
-    pub fn take(&self) -> Option<Box<dyn Operation>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -6,7 +6,16 @@ use diesel::{
     sql_query,
     sql_types::BigInt,
 };
-use std::{fs, future::poll_fn, path::PathBuf, pin::Pin, task::Poll};
+use request_scope::RequestScope;
+use std::{
+    fs,
+    future::poll_fn,
+    path::PathBuf,
+    pin::Pin,
+    sync::mpsc::{Sender, channel},
+    task::Poll,
+    thread,
+};
 use tempfile::TempDir;
 
 /// No group ends early because the machine is slow, and no operation gives up.
@@ -399,6 +408,83 @@ async fn an_operation_that_cannot_start_in_time_is_never_executed() {
     database.writer.limits = UNHURRIED;
     database.alone("SELECT 1").await.expect("the writer is free");
     assert_eq!(database.value("SELECT count(*) AS value FROM things"), 0);
+}
+
+/// The wait budget of a request whose deadline passes during a test.
+const SHORT: Duration = Duration::from_millis(20);
+
+fn wait_until(instant: Instant) {
+    while Instant::now() < instant {
+        thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn abandoned_operations_use_no_memory_while_another_runs() {
+    let database = Database::with(UNHURRIED).await;
+    let held = hold(&database.writer).await;
+    let mut writes = Vec::new();
+    for number in 0..20 {
+        let commit = if number % 2 == 0 {
+            Commit::InGroup
+        } else {
+            Commit::Alone
+        };
+        writes.push(queued(database.writer.write(commit, insert("abandoned"))).await);
+    }
+    assert_eq!(database.writer.queue.len(), 20);
+
+    drop(writes);
+
+    assert_eq!(database.writer.queue.len(), 0);
+    drop(held);
+    database.alone("SELECT 1").await.expect("the writer is free");
+    assert_eq!(database.value("SELECT count(*) AS value FROM things"), 0);
+}
+
+/// The caller of a busy runtime may not notice in time that it should give up.
+#[tokio::test]
+async fn an_operation_past_its_deadline_is_refused_instead_of_executed() {
+    let database = Database::with(UNHURRIED).await;
+    let held = hold(&database.writer).await;
+    let writer = &database.writer;
+    let request = RequestScope::with_wait_budget(SHORT);
+    let late = queued(request.run(writer.write(Commit::InGroup, insert("late")))).await;
+    wait_until(Instant::now() + SHORT);
+
+    drop(held);
+
+    database
+        .alone("SELECT 1")
+        .await
+        .expect("the late one does not hinder it");
+    let late = late.await;
+    assert!(matches!(late, Err(StorageError::Busy)), "{late:?}");
+    assert_eq!(database.value("SELECT count(*) AS value FROM things"), 0);
+}
+
+#[tokio::test]
+async fn an_operation_of_a_failed_group_is_not_repeated_beyond_its_deadline() {
+    let database = Database::with(UNHURRIED).await;
+    let held = hold(&database.writer).await;
+    let writer = &database.writer;
+    let one = queued(writer.write(Commit::InGroup, insert("one"))).await;
+    let request = RequestScope::with_wait_budget(SHORT);
+    let late = queued(request.run(writer.write(Commit::InGroup, insert("late")))).await;
+    let passed = Instant::now() + SHORT;
+    let failing = queued(writer.write(Commit::InGroup, move |conn| {
+        wait_until(passed);
+        execute("INSERT INTO things VALUES ('orphan', 'nothing')")(conn)
+    }))
+    .await;
+
+    drop(held);
+
+    one.await.expect("it has time left");
+    let late = late.await;
+    assert!(matches!(late, Err(StorageError::Busy)), "{late:?}");
+    failing.await.expect_err("the owner does not exist");
+    assert_eq!(database.value("SELECT count(*) AS value FROM things"), 1);
 }
 
 #[tokio::test]
