@@ -7,11 +7,23 @@ use tokio::{
     time::timeout,
 };
 
-/// The maximum number of requests in a batch.
-pub const MAX_BATCH: usize = 64;
-/// How long a batch that is not full delays the start of the next one. Over a slower connection,
-/// several batches run at once.
-const MAX_HEAD_START: Duration = Duration::from_millis(5);
+/// Bounds batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Maximum number of requests in a batch.
+    pub requests: usize,
+    /// How long a batch that is not full delays the start of the next one. If it takes longer,
+    /// several batches run at once.
+    pub head_start: Duration,
+}
+
+impl Bounds {
+    /// The bounds of statements that callers wait for.
+    pub const STANDARD: Self = Self {
+        requests: 64,
+        head_start: Duration::from_millis(5),
+    };
+}
 
 /// Accepts requests of type `Q`, which are answered by values of type `A`.
 pub struct Batches<Q, A>(mpsc::Sender<Request<Q, A>>);
@@ -35,16 +47,17 @@ impl<Q, A> Request<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batches<Q, A> {
-    /// Answers batches by `serve` on the database's runtime until this is dropped.
+    /// Answers batches within `bounds` by `serve`, on the database's runtime until this is dropped.
     pub fn start<F>(
         database: &PostgresDatabase,
+        bounds: Bounds,
         serve: impl Fn(Vec<Request<Q, A>>) -> F + Send + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (sender, requests) = mpsc::channel(MAX_BATCH);
-        database.runtime().spawn(run(requests, serve));
+        let (sender, requests) = mpsc::channel(bounds.requests);
+        database.runtime().spawn(run(requests, bounds, serve));
         Self(sender)
     }
 
@@ -69,19 +82,22 @@ fn interrupted() -> StorageError {
 /// Serves batches until no more requests can arrive. A request does not wait for others to join it:
 /// while no batch runs, the next one starts with the requests that have arrived. Later requests
 /// share the batch after it.
-async fn run<Q, A, F>(mut requests: mpsc::Receiver<Request<Q, A>>, serve: impl Fn(Vec<Request<Q, A>>) -> F)
-where
+async fn run<Q, A, F>(
+    mut requests: mpsc::Receiver<Request<Q, A>>,
+    bounds: Bounds,
+    serve: impl Fn(Vec<Request<Q, A>>) -> F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
         let mut batch = Vec::new();
-        if requests.recv_many(&mut batch, MAX_BATCH).await == 0 {
+        if requests.recv_many(&mut batch, bounds.requests).await == 0 {
             return;
         }
-        let is_full = batch.len() == MAX_BATCH;
+        let is_full = batch.len() == bounds.requests;
         let serving = tokio::spawn(serve(batch));
         if !is_full {
-            let _ = timeout(MAX_HEAD_START, serving).await;
+            let _ = timeout(bounds.head_start, serving).await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rotates the sessions that several callers refresh at the same time in one statement.
 
 use crate::{
-    batches::{self, Batches},
+    batches::{self, Batches, Bounds},
     database::{Mode, PostgresDatabase},
     error::StorageError,
     tables::{
@@ -48,7 +48,7 @@ impl RotationBatches {
         };
         let serving = database.clone();
         let serve = move |batch| serve(serving.clone(), counters.clone(), batch);
-        Self(Batches::start(database, serve))
+        Self(Batches::start(database, Bounds::STANDARD, serve))
     }
 
     /// Rotates a session, possibly together with others. Does not begin after `deadline`. May take

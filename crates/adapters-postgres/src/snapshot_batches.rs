@@ -1,7 +1,7 @@
 //! Reads the session snapshots that several callers request at the same time in one statement.
 
 use crate::{
-    batches::{self, Batches},
+    batches::{self, Batches, Bounds},
     database::{Mode, PostgresDatabase},
     error::StorageError,
     tables::snapshots::{self, Found},
@@ -21,7 +21,7 @@ impl SnapshotBatches {
     pub fn start(database: &PostgresDatabase) -> Self {
         let serving = database.clone();
         let serve = move |batch| serve(serving.clone(), batch);
-        Self(Batches::start(database, serve))
+        Self(Batches::start(database, Bounds::STANDARD, serve))
     }
 
     /// Returns the snapshot as of an instant after this call. May take long; dropping the future is
