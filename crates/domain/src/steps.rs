@@ -14,6 +14,7 @@ mod record_failed_attempt;
 mod record_replay;
 mod stored_end;
 mod user_ref;
+mod verify_span;
 
 pub use accept_password::{AcceptPassword, AcceptPasswordError};
 pub(crate) use acceptance::AcceptancePorts;
@@ -30,3 +31,4 @@ pub(crate) use record_replay::record_replay;
 pub(crate) use stored_end::stored_end;
 pub use user_ref::{ChangeRequest, UserRef};
 pub(crate) use user_ref::{find, prepare};
+pub(crate) use verify_span::verify_span;

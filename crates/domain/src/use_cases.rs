@@ -33,7 +33,7 @@ mod user_sessions;
 mod verify_audit;
 mod write_role;
 
-pub use accept_audit_log::AcceptAuditLog;
+pub use accept_audit_log::{AcceptAuditLog, AcceptAuditLogError};
 pub use assign_roles::{AssignRoles, AssignRolesError, AssignRolesOutcome, AssignRolesRequest, Assignee};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};

@@ -239,6 +239,7 @@ impl AuditPorts {
             audit_log: self.log.clone(),
             checkpoints: self.checkpoints.clone(),
             kept: self.kept.clone(),
+            sealer: self.sealer.clone(),
             signer: self.signer.clone(),
             verifier: self.verifier.clone(),
         }

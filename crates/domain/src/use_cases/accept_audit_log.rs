@@ -1,11 +1,17 @@
 use crate::{
-    audit::{AuditContext, ChainEnd, SignedCheckpoint, StoredCheckpoint, Witnesses},
+    audit::{
+        AuditContext, Broken, ChainEnd, ChainEnds, MacRule, SignedCheckpoint, StoredCheckpoint, Witnesses,
+    },
     changes,
-    ports::{AuditCheckpoints, AuditLog, CheckpointSigner, CheckpointVerifier, KeptCheckpoint, PortError},
-    steps::newest_witnesses,
+    ports::{
+        AuditCheckpoints, AuditLog, AuditSealer, CheckpointSigner, CheckpointVerifier, KeptCheckpoint,
+        PortError,
+    },
+    steps::{newest_witnesses, verify_span},
 };
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use thiserror::Error;
 
 /// Continues a log that contradicts its checkpoints: after a backup was restored, or the audit key
 /// was lost. Also begins the checkpoints of a log with events of a version before MACs. Servers may
@@ -14,19 +20,33 @@ pub struct AcceptAuditLog {
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) checkpoints: Arc<dyn AuditCheckpoints>,
     pub(crate) kept: Arc<dyn KeptCheckpoint>,
+    pub(crate) sealer: Arc<dyn AuditSealer>,
     pub(crate) signer: Arc<dyn CheckpointSigner>,
     pub(crate) verifier: Arc<dyn CheckpointVerifier>,
+}
+
+/// Why the log was not accepted, or not up to its end.
+#[derive(Debug, Error)]
+pub enum AcceptAuditLogError {
+    /// The log was accepted and signed up to the acceptance. No server wrote a later event like
+    /// this.
+    #[error("an event after the acceptance failed verification")]
+    Broken(#[from] Broken),
+    #[error(transparent)]
+    Port(#[from] PortError),
 }
 
 impl AcceptAuditLog {
     /// Records that the operator accepts the log as it is, with the position at which it ends and
     /// the one that it contradicts. Then signs its new end, and replaces all checkpoints with this
-    /// one, which vouches for every event of the log.
+    /// one, which vouches for every event of the log. Events that servers write after the
+    /// acceptance are verified before they are signed.
     ///
     /// # Errors
     /// Returns a [`PortError`] if the log or the checkpoints cannot be written, or if the key
-    /// folder has a checkpoint that cannot be replaced.
-    pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, PortError> {
+    /// folder has a checkpoint that cannot be replaced, and [`Broken`] if a later event is not as a
+    /// server wrote it.
+    pub async fn execute(&self, context: AuditContext) -> Result<SignedCheckpoint, AcceptAuditLogError> {
         let witnesses = newest_witnesses(&*self.checkpoints, &*self.kept).await?;
         self.audit_log.seal().await;
         let command = changes::AcceptAuditLog {
@@ -55,11 +75,14 @@ impl AcceptAuditLog {
         &self,
         accepted: SignedCheckpoint,
         at: DateTime<Utc>,
-    ) -> Result<SignedCheckpoint, PortError> {
+    ) -> Result<SignedCheckpoint, AcceptAuditLogError> {
         let head = self.audit_log.ends().await?.head;
-        if head == accepted.end() {
+        let base = accepted.end();
+        if head == base {
             return Ok(accepted);
         }
+        let (since, macs) = (ChainEnds { base, head }, MacRule::RequiredAfter(base.number));
+        verify_span::<AcceptAuditLogError>(&*self.audit_log, &*self.sealer, since, macs).await?;
         let checkpoint = SignedCheckpoint::sign(head, &*self.signer);
         let stored = StoredCheckpoint {
             number: head.number,
@@ -86,11 +109,11 @@ mod tests {
     use super::*;
     use crate::{
         audit::{
-            Actor, AuditNumber, ChainEnds, Origin, Seal,
+            Actor, AuditAction, AuditEvent, AuditNumber, AuditRow, Origin, Seal, SealedRow,
             fixtures::{ToyNotes, ToySeals},
         },
         fixtures::now,
-        ports::{AuditSealer, MockAuditCheckpoints, MockAuditLog, MockKeptCheckpoint},
+        ports::{MockAuditCheckpoints, MockAuditLog, MockKeptCheckpoint},
     };
 
     fn end(number: i64) -> ChainEnd {
@@ -101,12 +124,24 @@ mod tests {
     }
 
     fn note(number: i64, key: u8) -> String {
-        let checkpoint = SignedCheckpoint::sign(end(number), &ToyNotes(key));
+        note_of(end(number), key)
+    }
+
+    fn note_of(end: ChainEnd, key: u8) -> String {
+        let checkpoint = SignedCheckpoint::sign(end, &ToyNotes(key));
         checkpoint.note().to_owned()
     }
 
-    /// A log whose acceptance is event 6. Another event follows it.
-    fn log(known: Option<ChainEnd>) -> MockAuditLog {
+    /// Event 7, which a program with this audit key wrote after the acceptance.
+    fn later(key: u8) -> SealedRow {
+        let context = AuditContext::new(now(), Actor::Anonymous, Origin::default());
+        let event = AuditEvent::new(AuditAction::LoginFailed);
+        let row = AuditRow::new(AuditNumber(7), &event, &context);
+        SealedRow::after(end(6), row, &ToySeals(key))
+    }
+
+    /// A log whose acceptance is event 6. The event `later` follows it.
+    fn log(known: Option<ChainEnd>, later: SealedRow) -> MockAuditLog {
         let mut audit_log = MockAuditLog::new();
         audit_log.expect_seal().once().returning(|| ());
         audit_log
@@ -116,9 +151,13 @@ mod tests {
             .returning(|_, _| Ok(end(6)));
         let ends = ChainEnds {
             base: ChainEnd::START,
-            head: end(7),
+            head: later.end(),
         };
         audit_log.expect_ends().returning(move || Ok(ends));
+        audit_log
+            .expect_rows()
+            .withf(|after, _| after.0 == 6)
+            .returning(move |_, _| Ok(vec![Ok(later.clone())]));
         audit_log
     }
 
@@ -127,8 +166,25 @@ mod tests {
         kept: Option<String>,
         is_writable: bool,
         known: Option<ChainEnd>,
-    ) -> Result<(), PortError> {
-        let is_accepted = is_writable || kept.is_none();
+    ) -> Result<(), AcceptAuditLogError> {
+        let signed: &[ChainEnd] = if is_writable || kept.is_none() {
+            &[end(6), later(1).end()]
+        } else {
+            &[]
+        };
+        let accepted = accept_before(later(1), kept, is_writable, known, signed).await?;
+        assert_eq!(accepted.end(), later(1).end(), "an event was written meanwhile");
+        Ok(())
+    }
+
+    /// Accepts a log in which `later` follows the acceptance, which signs the ends `signed`.
+    async fn accept_before(
+        later: SealedRow,
+        kept: Option<String>,
+        is_writable: bool,
+        known: Option<ChainEnd>,
+        signed: &[ChainEnd],
+    ) -> Result<SignedCheckpoint, AcceptAuditLogError> {
         let mut kept_checkpoint = MockKeptCheckpoint::new();
         kept_checkpoint.expect_load().return_once(move || Ok(kept));
         kept_checkpoint.expect_keep().returning(move |new| {
@@ -141,25 +197,22 @@ mod tests {
         });
         let mut checkpoints = MockAuditCheckpoints::new();
         checkpoints.expect_newest().returning(|| Ok(None));
+        let notes: Vec<_> = signed.iter().map(|end| note_of(*end, 1)).collect();
         checkpoints
             .expect_replace_all()
-            .times(if is_accepted { 2 } else { 0 })
-            .withf(|stored| {
-                let number = stored.number.0;
-                (6..=7).contains(&number) && stored.note == note(number, 1)
-            })
+            .times(notes.len())
+            .withf(move |stored| notes.contains(&stored.note))
             .returning(|_| Ok(()));
         let accept = AcceptAuditLog {
-            audit_log: Arc::new(log(known)),
+            audit_log: Arc::new(log(known, later)),
             checkpoints: Arc::new(checkpoints),
             kept: Arc::new(kept_checkpoint),
+            sealer: Arc::new(ToySeals(1)),
             signer: Arc::new(ToyNotes(1)),
             verifier: Arc::new(ToyNotes(1)),
         };
         let context = AuditContext::new(now(), Actor::Operator, Origin::default());
-        let accepted = accept.execute(context).await?;
-        assert_eq!(accepted.end(), end(7), "an event was written meanwhile");
-        Ok(())
+        accept.execute(context).await
     }
 
     #[tokio::test]
@@ -175,6 +228,27 @@ mod tests {
         let accepted = accept(None, false, None).await;
         assert!(accepted.is_ok(), "{accepted:?}");
         let refused = accept(Some(note(9, 2)), false, None).await;
-        assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(AcceptAuditLogError::Port(PortError::Overloaded))),
+            "{refused:?}"
+        );
+    }
+
+    /// The checkpoint would vouch for an event that a program without the audit key added.
+    #[tokio::test]
+    async fn an_event_after_the_acceptance_is_not_signed_unless_a_server_wrote_it() {
+        let seven = AuditNumber(7);
+        let without_mac = SealedRow {
+            mac: None,
+            ..later(1)
+        };
+        let other_key = Broken::UnknownKey(seven, later(2).mac.expect("it has a MAC").key);
+        for (later, expected) in [(without_mac, Broken::NoMac(seven)), (later(2), other_key)] {
+            let refused = accept_before(later, None, true, None, &[end(6)]).await;
+            let Err(AcceptAuditLogError::Broken(broken)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!(broken, expected);
+        }
     }
 }

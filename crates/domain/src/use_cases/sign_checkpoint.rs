@@ -1,21 +1,17 @@
 use crate::{
     audit::{
-        AuditNumber, Broken, ChainEnd, ChainEnds, Evidence, MacRule, SignedCheckpoint, SpanVerifier,
-        StoredCheckpoint, Witness,
+        AuditNumber, Broken, ChainEnd, ChainEnds, Evidence, MacRule, SignedCheckpoint, StoredCheckpoint,
+        Witness,
     },
     ports::{
         AuditCheckpoints, AuditLog, AuditSealer, CheckpointSigner, CheckpointVerifier, Clock, KeptCheckpoint,
         PortError,
     },
-    steps::{AcceptancePorts, newest_witnesses, stored_end},
+    steps::{AcceptancePorts, newest_witnesses, stored_end, verify_span},
 };
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
-
-/// The number of rows per read. They are verified without a pause, so that many would delay other
-/// tasks of the runtime.
-const BATCH: u32 = 500;
 
 /// Signs the end of the audit log, after it has verified the rows since the last checkpoint. If
 /// another replica has signed since, it adopts the checkpoint of that replica instead.
@@ -229,21 +225,7 @@ impl SignCheckpoint {
     }
 
     async fn verify(&self, span: ChainEnds, macs: MacRule) -> Result<(), SignCheckpointError> {
-        let mut rows = SpanVerifier::new(span, &*self.sealer, macs);
-        while rows.last().number < span.head.number {
-            let read = self.audit_log.rows(rows.last().number, BATCH).await?;
-            if read.is_empty() {
-                break;
-            }
-            for row in read {
-                if rows.last().number == span.head.number {
-                    break;
-                }
-                rows.follow(&row.map_err(|broken| Broken::Changed(broken.0))?)?;
-            }
-        }
-        rows.finish()?;
-        Ok(())
+        verify_span(&*self.audit_log, &*self.sealer, span, macs).await
     }
 
     /// Returns `error`, unless retention removed the missing event while the rows were read.

@@ -4,6 +4,7 @@ use adapters_crypto::SystemClock;
 use domain::{
     audit::{Actor, AuditContext, Origin},
     ports::{Clock, Replicas},
+    use_cases::AcceptAuditLogError,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -24,7 +25,7 @@ pub async fn run(settings: &Settings, listing: Listing) -> Result<(), Failure> {
     }
     let context = AuditContext::new(SystemClock.now(), Actor::Operator, Origin::default());
     let accepted = operator.accept_audit_log.execute(context).await;
-    let accepted = accepted.map_err(|error| Failure::because("the audit log was not accepted", error))?;
+    let accepted = accepted.map_err(failure)?;
     let end = accepted.end();
     let row = AcceptedRow {
         head: format!("{}:{}", end.number, end.seal),
@@ -35,6 +36,14 @@ pub async fn run(settings: &Settings, listing: Listing) -> Result<(), Failure> {
     } else {
         output::line(format_args!("the audit log continues after event {}", row.head))
     }
+}
+
+fn failure(error: AcceptAuditLogError) -> Failure {
+    let what = match error {
+        AcceptAuditLogError::Broken(_) => "the audit log was accepted, and later events were not signed",
+        AcceptAuditLogError::Port(_) => "the audit log was not accepted",
+    };
+    Failure::because(what, error)
 }
 
 /// Checks that no running replica is of a version before MACs: its next event would have none, and
