@@ -223,8 +223,8 @@ impl PostgresDatabase {
             }
             Ok(answer) => answer,
             Err(late) => {
-                // The connection is closed during its work. The server rolls back when it detects
-                // this.
+                // The connection is closed during its work. The server rolls back a transaction
+                // when it detects this. A single statement may be committed before.
                 lent.close();
                 if !limit.is_short {
                     // Idle connections to the same server would make another caller wait as long.
