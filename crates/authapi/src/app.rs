@@ -4,7 +4,6 @@ mod server;
 
 use crate::{
     Failure,
-    audit_keys::AuditKeys,
     audit_size::AuditSize,
     audit_start,
     bus::BusKind,
@@ -84,10 +83,7 @@ impl Application {
         first_admin::check(&settings).await?;
         let database = Database::open_as_server(&settings.database).await?;
         key_folder::check_present(&settings.keys)?;
-        if database.is_empty().await? {
-            AuditKeys::set_checkpoint_aside(&settings.keys)?;
-        }
-        for migration in database.migrate_up().await? {
+        for migration in database.migrate_up(&settings.keys).await? {
             tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, &database, &database.key_trace().await?)?;
@@ -293,7 +289,7 @@ async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result
 mod slow_clients;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::operator::Operator;
     use std::{

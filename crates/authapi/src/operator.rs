@@ -52,7 +52,7 @@ impl Operator {
     pub async fn open_to_accept(settings: &Settings) -> Result<Self, Failure> {
         let database = Self::existing(settings).await?;
         let audit_keys = AuditKeys::load(&settings.keys)?;
-        database.migrate_up().await?;
+        database.migrate_up(&settings.keys).await?;
         Self::over(&database, &audit_keys, settings).await
     }
 
@@ -61,7 +61,7 @@ impl Operator {
     pub async fn open_to_verify(settings: &Settings) -> Result<Self, Failure> {
         let database = Self::existing(settings).await?;
         let audit_keys = AuditKeys::load(&settings.keys)?;
-        database.migrate_up().await?;
+        database.migrate_up(&settings.keys).await?;
         audit_keys.check(&settings.keys, &database.key_trace().await?)?;
         Self::over(&database, &audit_keys, settings).await
     }
@@ -86,10 +86,7 @@ impl Operator {
     /// the previous version cannot use a database that was migrated.
     async fn to_change(database: Database, settings: &Settings) -> Result<Self, Failure> {
         AuditKeys::check_present(&settings.keys)?;
-        if database.is_empty().await? {
-            AuditKeys::set_checkpoint_aside(&settings.keys)?;
-        }
-        database.migrate_up().await?;
+        database.migrate_up(&settings.keys).await?;
         let trace = database.key_trace().await?;
         let audit_keys = AuditKeys::of_database(&settings.keys, &trace, KeyUser::Command)?;
         Self::over(&database, &audit_keys, settings).await

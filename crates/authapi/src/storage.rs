@@ -4,7 +4,7 @@ use crate::{
     Failure,
     audit_keys::AuditKeys,
     sealing::Sealing,
-    settings::{DatabaseSettings, DatabaseUrl, variable},
+    settings::{DatabaseSettings, DatabaseUrl, KeysSettings, variable},
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
@@ -132,10 +132,12 @@ impl Database {
     /// # Errors
     /// If one is; the message states the remedy.
     pub async fn check_migrated(&self) -> Result<(), Failure> {
-        let migrations = self.migrations().await;
-        let migrations =
-            migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
-        match migrations.into_iter().find(|migration| !migration.applied) {
+        match self
+            .read_migrations()
+            .await?
+            .into_iter()
+            .find(|migration| !migration.applied)
+        {
             None => Ok(()),
             Some(missing) => Err(Failure::new(format!(
                 "the database lacks the migration {}; apply it with `authapi migrate up`",
@@ -145,11 +147,8 @@ impl Database {
     }
 
     /// Returns whether no migration is applied, so that the database is a new one.
-    pub async fn is_empty(&self) -> Result<bool, Failure> {
-        let migrations = self.migrations().await;
-        let migrations =
-            migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
-        Ok(!migrations.iter().any(|migration| migration.applied))
+    async fn is_empty(&self) -> Result<bool, Failure> {
+        Ok(is_new(&self.read_migrations().await?))
     }
 
     /// Returns which audit key the database was used with. Seals nothing. The schema must be up to
@@ -194,8 +193,17 @@ impl Database {
         }
     }
 
-    /// Applies pending migrations, and returns their names.
-    pub async fn migrate_up(&self) -> Result<Vec<String>, Failure> {
+    /// Applies pending migrations, and returns their names. If none is pending, reads only the list
+    /// of migrations, and takes no lock. Before a new database gets its schema, the checkpoint in
+    /// the key folder is set aside.
+    pub async fn migrate_up(&self, keys: &KeysSettings) -> Result<Vec<String>, Failure> {
+        let migrations = self.read_migrations().await?;
+        if migrations.iter().all(|migration| migration.applied) {
+            return Ok(Vec::new());
+        }
+        if is_new(&migrations) {
+            AuditKeys::set_checkpoint_aside(keys)?;
+        }
         let done = match self {
             Self::Sqlite(database) => database.migrate_up().await,
             Self::Postgres(database) => database.migrate_up().await,
@@ -206,13 +214,18 @@ impl Database {
     /// Reverts the newest migration, and returns its name; `None` if no migration is applied.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
         // Reverting would first create the table of migrations.
-        if !self.migrations().await?.iter().any(|migration| migration.applied) {
+        if is_new(&self.migrations().await?) {
             return Ok(None);
         }
         match self {
             Self::Sqlite(database) => database.migrate_down().await,
             Self::Postgres(database) => database.migrate_down().await,
         }
+    }
+
+    async fn read_migrations(&self) -> Result<Vec<Migration>, Failure> {
+        let migrations = self.migrations().await;
+        migrations.map_err(|error| Failure::because("the database cannot be read", error))
     }
 
     /// Returns all migrations of this program, oldest first.
@@ -238,6 +251,11 @@ impl Database {
                 .collect(),
         })
     }
+}
+
+/// Returns whether none of `migrations` is applied.
+fn is_new(migrations: &[Migration]) -> bool {
+    !migrations.iter().any(|migration| migration.applied)
 }
 
 /// Returns whether there is no file at `path`. Opening reports other faults better.
@@ -267,5 +285,41 @@ pub fn take_server_lock(settings: &DatabaseSettings) -> Result<Option<ServerLock
             .map(Some)
             .map_err(|error| Failure::because("the database cannot be used", error)),
         DatabaseUrl::Postgres(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::settings;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[tokio::test]
+    async fn a_start_without_pending_migrations_reads_the_list_once_and_does_not_migrate() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        let settings = settings(folder.path());
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let recording = metrics::set_default_local_recorder(&recorder);
+        let database = Database::open(&settings.database).await;
+        let database = database.expect("the database can be opened");
+        drop(recording);
+        // SQLite reads the list in a transaction that can write.
+        let transactions = || {
+            let shown = recorder.handle().render();
+            let count = shown
+                .lines()
+                .find_map(|line| line.strip_prefix("authapi_db_commits_total{pool=\"writer\"} "));
+            count
+                .and_then(|count| count.parse::<u64>().ok())
+                .expect("commits are counted")
+        };
+        let applied = database.migrate_up(&settings.keys).await;
+        assert!(!applied.expect("the database is new").is_empty());
+        let before = transactions();
+
+        let applied = database.migrate_up(&settings.keys).await;
+
+        assert!(applied.expect("the schema is up to date").is_empty());
+        assert_eq!(transactions() - before, 1);
     }
 }

@@ -1,7 +1,6 @@
 use super::output;
 use crate::{
     Failure,
-    audit_keys::AuditKeys,
     cli::{Listing, Migrate},
     settings::{KeysSettings, Settings},
     storage::{Database, take_server_lock},
@@ -28,10 +27,7 @@ pub async fn run(settings: &Settings, command: Migrate) -> Result<(), Failure> {
 }
 
 async fn up(database: &Database, keys: &KeysSettings) -> Result<(), Failure> {
-    if database.is_empty().await? {
-        AuditKeys::set_checkpoint_aside(keys)?;
-    }
-    let applied = database.migrate_up().await?;
+    let applied = database.migrate_up(keys).await?;
     if applied.is_empty() {
         return output::line("the schema is up to date");
     }

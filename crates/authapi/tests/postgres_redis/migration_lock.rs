@@ -36,6 +36,8 @@ async fn a_program_that_waits_for_a_migration_logs_which_program_it_waits_for() 
             Some("\"address\""),
         ),
     ] {
+        // Only a program that finds a pending migration takes the lock.
+        place.command_succeeds(&["migrate", "down"], "");
         other.batch_execute(&take).await.expect("the lock is free");
         let waiting = Launched::start(place.command(arguments));
         let line = waiting.wait_until_it_says("waiting up to a minute for another program");
