@@ -7,7 +7,7 @@
 //! | `<name>.retired.pem` | any number: verifies and is in the JWKS, but no longer signs |
 //! | `<name>.successor.pem` | at most one, for a moment: signs in place of the signing key |
 //! | `refresh.key` | 32 random bytes in base64: authenticates refresh tokens |
-//! | `refresh-<name>.key` | any number, of the same form; the last one by name authenticates new refresh tokens |
+//! | `refresh-<name>.key` | any number, of the same form; the last one authenticates new tokens |
 //! | `audit.key` | 32 random bytes in base64: authenticates the audit log |
 //!
 //! The PEM files are unencrypted PKCS#8 private keys: EC P-256 (ES256), Ed25519 (EdDSA) or RSA

@@ -52,8 +52,8 @@ pub struct KeyUse {
 pub struct KeyHolder {
     /// The id of the key with which the replica signs, or is about to.
     pub signing: String,
-    /// Since when each key is in the replica's JWKS; a replica of a version that does not state this
-    /// has none.
+    /// Since when each key is in the replica's JWKS; a replica of a version that does not state
+    /// this has none.
     pub loaded: BTreeMap<String, DateTime<Utc>>,
     /// The lifetime of the replica's access tokens.
     pub access_ttl: TimeDelta,

@@ -66,8 +66,8 @@ impl KeyRing {
         &signing.expect("a ring has a signing key").kid
     }
 
-    /// Returns the ids of the keys in the order in which they are preferred for signing: the signing
-    /// key, retired ones, published ones.
+    /// Returns the ids of the keys in the order in which they are preferred for signing: the
+    /// signing key, retired ones, published ones.
     #[must_use]
     pub fn preferred_kids(&self) -> Vec<String> {
         let mut keys: Vec<_> = self.keys.iter().collect();

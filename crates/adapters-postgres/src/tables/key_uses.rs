@@ -1,4 +1,5 @@
-//! The uses of keys. The time is `clock_timestamp()`: that of the server, by which all replicas agree.
+//! The uses of keys. The time is `clock_timestamp()`: that of the server, by which all replicas
+//! agree.
 
 use crate::error::StorageError;
 use chrono::{DateTime, Utc};

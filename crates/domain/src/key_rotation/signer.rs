@@ -1,8 +1,8 @@
 use crate::replica::ReplicaSettings;
 
 /// Returns the key with which a replica signs: the first of `candidates`, the most preferred first,
-/// that each of the `others` accepts. If there is none, the first candidate signs, because a replica
-/// cannot sign with a key that it does not have.
+/// that each of the `others` accepts. If there is none, the first candidate signs, because a
+/// replica cannot sign with a key that it does not have.
 #[must_use]
 pub fn choose_signer<'a>(candidates: &'a [String], others: &[ReplicaSettings]) -> Option<&'a str> {
     let is_accepted = |kid: &&String| {
