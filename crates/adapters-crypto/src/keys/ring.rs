@@ -61,6 +61,7 @@ impl KeyRing {
 
     /// Returns the id of the key that signs.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a ring has a signing key")]
     pub fn signing_kid(&self) -> &str {
         let signing = self.public.first();
         &signing.expect("a ring has a signing key").kid
