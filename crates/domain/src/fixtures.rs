@@ -2,9 +2,10 @@
 
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    caller::{Caller, SessionSnapshot},
+    caller::{Caller, SessionSnapshot, UserCaller},
     login::Login,
     password::{Password, PasswordHash},
+    principal::Principal,
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{
@@ -76,7 +77,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
             TokenIdentity {
-                user: USER,
+                principal: USER.into(),
                 session: SESSION,
                 epoch: EPOCH,
             },
@@ -91,13 +92,25 @@ pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
     SessionSnapshot {
         session: SESSION,
         lifetime: stored_session().lifetime,
-        user: user(),
+        principal: user().into(),
         permissions,
+    }
+}
+
+/// The user of `snapshot`.
+pub fn user_in(snapshot: &mut SessionSnapshot) -> &mut User {
+    match &mut snapshot.principal {
+        Principal::User(user) => user,
+        Principal::Machine(machine) => panic!("a machine: {machine:?}"),
     }
 }
 
 pub fn caller() -> Caller {
     caller_with(Permissions::new())
+}
+
+pub fn user_caller() -> UserCaller {
+    caller().try_into().expect("the caller is a user")
 }
 
 /// A live session of [`user`] at generation 5, refreshed a minute ago.
