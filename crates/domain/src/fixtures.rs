@@ -5,6 +5,7 @@ use crate::{
     caller::{Caller, SessionSnapshot},
     login::Login,
     password::{Password, PasswordHash},
+    replica::{ReplicaSettings, TokenLifetimes},
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{
@@ -16,7 +17,10 @@ use crate::{
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 pub const USER: UserId = UserId(Uuid::from_u128(1));
@@ -93,6 +97,29 @@ pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
         lifetime: stored_session().lifetime,
         user: user(),
         permissions,
+    }
+}
+
+/// The settings of a replica with one signing key, `one`.
+pub fn replica_settings() -> ReplicaSettings {
+    ReplicaSettings {
+        issuer: "https://auth.example".to_owned(),
+        audience: "api".to_owned(),
+        client_id: "authapi".to_owned(),
+        signing_key: "one".to_owned(),
+        accepted_keys: BTreeSet::from(["one".to_owned()]),
+        loaded_keys: BTreeMap::from([("one".to_owned(), 0)]),
+        refresh_key: "r".to_owned(),
+        accepted_refresh_keys: BTreeSet::from(["r".to_owned()]),
+        audit_key: Some("a".to_owned()),
+        bus: Some("redis".to_owned()),
+        lifetimes: TokenLifetimes {
+            access: 900_000,
+            refresh_idle: 2_000_000,
+            refresh: 9_000_000,
+            refresh_grace: 10_000,
+            step_up: Some(900_000),
+        },
     }
 }
 

@@ -13,6 +13,7 @@ pub mod device_token;
 pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
+pub mod key_rotation;
 pub mod login;
 pub mod one_time_password;
 pub mod origin;

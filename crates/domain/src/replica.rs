@@ -2,7 +2,7 @@
 //! others and receives their invalidations.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A replica that runs now.
@@ -19,12 +19,20 @@ pub struct ReplicaSettings {
     pub issuer: String,
     pub audience: String,
     pub client_id: String,
-    /// The id of the key that signs.
+    /// The id of the key that signs, or is about to.
     pub signing_key: String,
     /// The ids of all keys whose tokens are accepted.
     pub accepted_keys: BTreeSet<String>,
-    /// A fingerprint of the key that authenticates refresh tokens.
+    /// Since when each accepted key is in the replica's JWKS, in milliseconds since 1970; empty for
+    /// a replica of a version that does not store it.
+    #[serde(default)]
+    pub loaded_keys: BTreeMap<String, i64>,
+    /// A fingerprint of the key that authenticates new refresh tokens.
     pub refresh_key: String,
+    /// The fingerprints of all keys whose refresh tokens are accepted; empty for a replica of a
+    /// version that accepts only those of `refresh_key`.
+    #[serde(default)]
+    pub accepted_refresh_keys: BTreeSet<String>,
     /// The id of the audit key; `None` for a replica of a version that has none.
     #[serde(default)]
     pub audit_key: Option<String>,
@@ -105,13 +113,18 @@ impl ReplicaSettings {
             (SharedSetting::Issuer, &self.issuer, &other.issuer),
             (SharedSetting::Audience, &self.audience, &other.audience),
             (SharedSetting::ClientId, &self.client_id, &other.client_id),
-            (SharedSetting::RefreshKey, &self.refresh_key, &other.refresh_key),
         ];
         let different = texts.into_iter().find(|(_, here, there)| here != there);
+        let refresh = (SharedSetting::RefreshKey, &self.refresh_key, &other.refresh_key);
+        let refresh_differs =
+            !(self.accepts_refresh_key(&other.refresh_key) && other.accepts_refresh_key(&self.refresh_key));
         let accepted = self.accepted_keys.contains(&other.signing_key)
             && other.accepted_keys.contains(&self.signing_key);
         let keys = (SharedSetting::SigningKeys, &self.signing_key, &other.signing_key);
-        let Some((setting, here, there)) = different.or((!accepted).then_some(keys)) else {
+        let different = different
+            .or(refresh_differs.then_some(refresh))
+            .or((!accepted).then_some(keys));
+        let Some((setting, here, there)) = different else {
             return self
                 .audit_key_mismatch(other)
                 .or_else(|| self.bus_mismatch(other));
@@ -121,6 +134,12 @@ impl ReplicaSettings {
             here: here.clone(),
             there: there.clone(),
         })
+    }
+
+    /// Returns whether the replica accepts refresh tokens of the key with this fingerprint.
+    #[must_use]
+    pub fn accepts_refresh_key(&self, fingerprint: &str) -> bool {
+        self.refresh_key == fingerprint || self.accepted_refresh_keys.contains(fingerprint)
     }
 
     /// Returns the audit keys of both if they differ. Each replica would then seal the events of
@@ -185,26 +204,7 @@ fn mismatch_if_both(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn settings() -> ReplicaSettings {
-        ReplicaSettings {
-            issuer: "https://auth.example".to_owned(),
-            audience: "api".to_owned(),
-            client_id: "authapi".to_owned(),
-            signing_key: "one".to_owned(),
-            accepted_keys: BTreeSet::from(["one".to_owned()]),
-            refresh_key: "r".to_owned(),
-            audit_key: Some("a".to_owned()),
-            bus: Some("redis".to_owned()),
-            lifetimes: TokenLifetimes {
-                access: 900_000,
-                refresh_idle: 2_000_000,
-                refresh: 9_000_000,
-                refresh_grace: 10_000,
-                step_up: Some(900_000),
-            },
-        }
-    }
+    use crate::fixtures::replica_settings as settings;
 
     fn with_keys(signing: &str, accepted: &[&str]) -> ReplicaSettings {
         ReplicaSettings {
@@ -279,6 +279,31 @@ mod tests {
             for (here, there) in [(&steps[one], &steps[other]), (&steps[other], &steps[one])] {
                 let mismatch = here.mismatch(there).map(|it| it.setting);
                 assert_eq!(mismatch, Some(SharedSetting::SigningKeys), "{here:?} {there:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn replicas_run_side_by_side_while_each_accepts_the_refresh_tokens_of_the_other() {
+        let with = |newest: &str, accepted: &[&str]| ReplicaSettings {
+            refresh_key: newest.to_owned(),
+            accepted_refresh_keys: accepted.iter().map(|key| (*key).to_owned()).collect(),
+            ..settings()
+        };
+        for (one, other, agree) in [
+            (with("r", &[]), with("r", &["r", "s"]), true),
+            (with("r", &["r", "s"]), with("s", &["r", "s"]), true),
+            (with("s", &["r", "s"]), with("s", &["s"]), true),
+            (with("r", &[]), with("s", &["r", "s"]), false),
+            (with("r", &["r", "s"]), with("s", &["s"]), false),
+        ] {
+            let expected = (!agree).then_some(SharedSetting::RefreshKey);
+            for (here, there) in [(&one, &other), (&other, &one)] {
+                assert_eq!(
+                    here.mismatch(there).map(|it| it.setting),
+                    expected,
+                    "{here:?} {there:?}"
+                );
             }
         }
     }
