@@ -16,9 +16,8 @@ const TOKEN_BYTES: usize = 1024;
 /// whether the token has expired and whether its session is live. Rejections are not cached, since
 /// an attacker could evict valid tokens by sending invalid ones.
 ///
-/// The entries belong to the keys of the inner verifier. A verifier with other keys MUST have a
-/// separate cache: with a shared one, the tokens of a removed key would be accepted until they
-/// expire.
+/// The keys of the inner verifier may be replaced: a cached token is accepted only while the inner
+/// verifier has its key.
 pub struct CachedTokenVerifier {
     inner: Arc<dyn TokenVerifier>,
     clock: Arc<dyn Clock>,
@@ -71,7 +70,7 @@ impl TokenVerifier for CachedTokenVerifier {
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let digest = digest_of(token);
         if let Some(cached) = self.cache.get(&digest) {
-            if !self.has_expired(&cached.token) {
+            if !self.has_expired(&cached.token) && self.inner.has_key(&cached.token.kid) {
                 return Ok(cached.token);
             }
             self.cache.remove(&digest);
@@ -85,6 +84,10 @@ impl TokenVerifier for CachedTokenVerifier {
             self.cache.insert(digest, cached);
         }
         Ok(signed)
+    }
+
+    fn has_key(&self, kid: &str) -> bool {
+        self.inner.has_key(kid)
     }
 }
 

@@ -1,33 +1,130 @@
+use crate::keys::{KeyRing, RefreshKey};
 use aws_lc_rs::{digest, hmac};
 use domain::{
     ports::RefreshTokenMac,
     refresh_token::MAC_LENGTH,
     session::{SecretDigest, SessionSecret},
 };
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+use zeroize::Zeroizing;
 
-/// HMAC-SHA256 (RFC 2104) with the refresh key, which is parsed once, and plain SHA-256 (FIPS
+/// HMAC-SHA256 (RFC 2104) with the refresh keys, which are parsed once, and plain SHA-256 (FIPS
 /// 180-4).
-pub struct HmacRefreshMac(hmac::Key);
+///
+/// One key authenticates new tokens, and tokens of all keys are accepted. The keys can be replaced
+/// while tokens are made and verified: each call uses one set as a whole.
+pub struct HmacRefreshMac(RwLock<Arc<MacKeys>>);
+
+/// The keys of a ring, and which of them authenticates new tokens.
+#[derive(Clone)]
+struct MacKeys {
+    /// The newest first; at least one.
+    keys: Arc<[MacKey]>,
+    /// The position of the key that authenticates new tokens.
+    signing: usize,
+}
+
+struct MacKey {
+    key: hmac::Key,
+    fingerprint: String,
+}
 
 impl HmacRefreshMac {
-    /// Creates the MAC with the refresh key of a [`KeyRing`](crate::keys::KeyRing).
+    /// Creates the MAC with one key.
     #[must_use]
     pub fn new(refresh_key: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, refresh_key))
+        let key = RefreshKey::new(Zeroizing::new(*refresh_key));
+        Self::with(MacKeys::from([key].as_slice()))
+    }
+
+    /// Creates the MAC with the refresh keys of `ring`, the newest of which authenticates new
+    /// tokens.
+    #[must_use]
+    pub fn of_ring(ring: &KeyRing) -> Self {
+        Self::with(MacKeys::from(ring.refresh_keys()))
+    }
+
+    /// Replaces the keys. The key that authenticates new tokens stays the same if `ring` contains
+    /// it.
+    pub fn replace(&self, ring: &KeyRing) {
+        let new = MacKeys::from(ring.refresh_keys());
+        self.update(|old| {
+            let signing = new.position(&old.signing().fingerprint).unwrap_or(new.signing);
+            MacKeys { signing, ..new }
+        });
+    }
+
+    /// Authenticates new tokens with the key that has this fingerprint. Does nothing if there is
+    /// none.
+    pub fn sign_with(&self, fingerprint: &str) {
+        self.update(|keys| MacKeys {
+            signing: keys.position(fingerprint).unwrap_or(keys.signing),
+            ..keys.clone()
+        });
+    }
+
+    /// Returns the fingerprint of the key that authenticates new tokens.
+    #[must_use]
+    pub fn signing_fingerprint(&self) -> String {
+        self.keys().signing().fingerprint.clone()
+    }
+
+    fn with(keys: MacKeys) -> Self {
+        Self(RwLock::new(Arc::new(keys)))
+    }
+
+    /// Replaces the keys with what `change` makes of them.
+    fn update(&self, change: impl FnOnce(&MacKeys) -> MacKeys) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = Arc::new(change(&keys));
+    }
+
+    fn keys(&self) -> Arc<MacKeys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl MacKeys {
+    fn position(&self, fingerprint: &str) -> Option<usize> {
+        self.keys.iter().position(|key| key.fingerprint == fingerprint)
+    }
+
+    fn signing(&self) -> &MacKey {
+        let signing = self.keys.get(self.signing);
+        signing.expect("the signing key is one of the keys")
+    }
+}
+
+impl From<&[RefreshKey]> for MacKeys {
+    fn from(keys: &[RefreshKey]) -> Self {
+        let parsed = keys.iter().map(|key| MacKey {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &*key.key),
+            fingerprint: key.fingerprint.clone(),
+        });
+        Self {
+            keys: parsed.collect(),
+            // The newest key is the first.
+            signing: 0,
+        }
     }
 }
 
 impl RefreshTokenMac for HmacRefreshMac {
     fn sign(&self, input: &[u8]) -> [u8; MAC_LENGTH] {
-        hmac::sign(&self.0, input)
+        hmac::sign(&self.keys().signing().key, input)
             .as_ref()
             .try_into()
             .expect("an HMAC-SHA256 has 32 bytes")
     }
 
     fn verify(&self, input: &[u8], mac: &[u8; MAC_LENGTH]) -> bool {
-        hmac::verify(&self.0, input, mac).is_ok()
+        let keys = self.keys();
+        keys.keys
+            .iter()
+            .any(|key| hmac::verify(&key.key, input, mac).is_ok())
     }
 
     fn digest(&self, secret: &SessionSecret) -> SecretDigest {

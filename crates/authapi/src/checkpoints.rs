@@ -185,6 +185,7 @@ mod tests {
         ports::{PortError, Replicas},
         replica::{ReplicaSettings, RunningReplica},
     };
+    use std::collections::{BTreeMap, BTreeSet};
     use testkit::{Fakes, fixtures};
     use uuid::Uuid;
 
@@ -221,7 +222,9 @@ mod tests {
             client_id: defaults.client_id,
             signing_key: "one".to_owned(),
             accepted_keys: ["one".to_owned()].into(),
+            loaded_keys: BTreeMap::new(),
             refresh_key: "fingerprint".to_owned(),
+            accepted_refresh_keys: BTreeSet::new(),
             audit_key,
             bus: None,
             lifetimes,

@@ -2,8 +2,8 @@
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
-    AUDIT_KEY_FILE, Algorithm, AuditKey, KeyError, KeyRing, KeyRules, REFRESH_KEY_FILE, generate_audit_key,
-    generate_first_signing_key, generate_refresh_key,
+    AUDIT_KEY_FILE, Algorithm, AuditKey, KeyError, KeyRing, KeyRules, generate_audit_key,
+    generate_first_signing_key, generate_refresh_key, has_refresh_key,
 };
 use std::path::{self, Path, PathBuf};
 
@@ -46,7 +46,7 @@ pub fn audit_key_path(folder: &Path) -> PathBuf {
 
 /// Returns whether `folder` has the keys of a service.
 pub fn is_of_service(folder: &Path) -> bool {
-    folder.join(REFRESH_KEY_FILE).exists()
+    has_refresh_key(folder).unwrap_or(false)
 }
 
 /// Returns the rules that keys must follow.

@@ -11,7 +11,12 @@ use domain::{
     ports::{PortError, Replicas},
     replica::{LifetimeSetting, Mismatch, ReplicaSettings, RunningReplica, SharedSetting, TokenLifetimes},
 };
-use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -37,7 +42,9 @@ pub fn replica_settings(
         client_id: settings.client_id.clone(),
         signing_key: keys.signing_kid().to_owned(),
         accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
+        loaded_keys: BTreeMap::new(),
         refresh_key: keys.refresh_key_fingerprint(),
+        accepted_refresh_keys: keys.refresh_key_fingerprints().into_iter().collect(),
         audit_key: Some(audit_key),
         bus: Some(bus.name().to_owned()),
         lifetimes: TokenLifetimes {

@@ -96,7 +96,7 @@ impl Ports {
             redis,
         } = BusSettings::new(settings, database).open()?;
         let database = database.ports(&audit_keys);
-        let mac = HmacRefreshMac::new(keys.refresh_key());
+        let mac = HmacRefreshMac::of_ring(&keys);
         let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id(), bus_kind);
         let jwt = Arc::new(JwtTokens::new(keys));
         let PasswordPorts {

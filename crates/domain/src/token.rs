@@ -63,6 +63,8 @@ pub struct AccessClaims {
 /// A token whose signature is valid for one of the service's keys. Its claims are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedToken {
+    /// The id of the key that signed it.
+    pub kid: String,
     /// The `typ` header, unmodified.
     pub token_type: Option<String>,
     pub claims: AccessClaims,
@@ -178,6 +180,7 @@ mod tests {
 
     fn token() -> SignedToken {
         SignedToken {
+            kid: "one".to_owned(),
             token_type: Some("at+jwt".to_owned()),
             claims: AccessClaims {
                 iss: "https://auth.example".to_owned(),

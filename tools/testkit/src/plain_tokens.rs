@@ -87,9 +87,14 @@ impl TokenVerifier for PlainTokens {
             return Err(SignatureRefused::Invalid);
         }
         Ok(Arc::new(SignedToken {
+            kid: known.kid,
             token_type: known.typ,
             claims: serde_json::from_slice(&claims_json).map_err(|_| SignatureRefused::Invalid)?,
         }))
+    }
+
+    fn has_key(&self, kid: &str) -> bool {
+        self.kid() == kid
     }
 }
 

@@ -3,7 +3,11 @@ use super::{
     key_file::{self, KeyFile},
     key_pair::KeyPair,
 };
-use std::path::{Path, PathBuf};
+use chrono::{DateTime, Utc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// A key file as shown in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub struct KeyEntry {
     pub algorithm: Algorithm,
     /// The stage according to the file name.
     pub state: KeyState,
+    /// When the file was written, or entered its state by a command.
+    pub since: DateTime<Utc>,
     /// Why the service refuses to start with this key, if so.
     pub refused: Option<String>,
 }
@@ -23,14 +29,27 @@ pub struct KeyEntry {
 /// If the folder or a file cannot be read, is accessible to others or contains no supported key.
 pub fn list(folder: &Path, rules: KeyRules) -> Result<Vec<KeyEntry>, KeyError> {
     let keys = read_all(folder, rules)?.into_iter();
-    let entries = keys.map(|key| KeyEntry {
-        path: key.file.path,
-        kid: key.public.kid,
-        algorithm: key.public.algorithm,
-        state: key.file.state,
-        refused: key.refused.map(|refused| refused.to_string()),
+    let entries = keys.map(|key| {
+        Ok(KeyEntry {
+            since: modified(&key.file.path)?,
+            path: key.file.path,
+            kid: key.public.kid,
+            algorithm: key.public.algorithm,
+            state: key.file.state,
+            refused: key.refused.map(|refused| refused.to_string()),
+        })
     });
-    Ok(entries.collect())
+    entries.collect()
+}
+
+fn modified(path: &Path) -> Result<DateTime<Utc>, KeyError> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified
+        .map(DateTime::<Utc>::from)
+        .map_err(|source| KeyError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// A key of a folder, and why the service refuses to start with it, if so.

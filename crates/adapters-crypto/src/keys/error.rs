@@ -75,6 +75,8 @@ pub enum KeyError {
     AuditKeyMissing { path: PathBuf },
     #[error("{0} does not contain 32 bytes in base64; restore it from a backup", .path.display())]
     AuditKeyMalformed { path: PathBuf },
+    #[error("the key folder {} contains no key {kid}; `authapi keys list` shows those that it has", .folder.display())]
+    NoSuchKey { folder: PathBuf, kid: String },
     #[error("{} already exists; move it away first", .path.display())]
     Exists { path: PathBuf },
     #[error("cannot write {}; check that its folder is writable and that the disk is not full", .path.display())]

@@ -3,8 +3,6 @@ use super::{
     file::{lock_folder, make_folder, write_secret},
     key_file,
     key_pair::KeyPair,
-    ring::REFRESH_KEY_FILE,
-    secret_bytes::generate_secret_bytes,
 };
 use pem::{EncodeConfig, LineEnding, Pem};
 use std::path::{Path, PathBuf};
@@ -74,7 +72,7 @@ fn has_keys(folder: &Path) -> Result<bool, KeyError> {
 }
 
 /// Generates a key. The folder MUST be locked.
-fn generate(folder: &Path, algorithm: Algorithm, state: KeyState) -> Result<Generated, KeyError> {
+pub(super) fn generate(folder: &Path, algorithm: Algorithm, state: KeyState) -> Result<Generated, KeyError> {
     let pair = KeyPair::generate(algorithm).expect("the system has entropy and memory");
     let PublicKey { kid, .. } = PublicKey::from(&pair);
     let name = file_name(algorithm, &kid, state);
@@ -94,13 +92,4 @@ fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
     let document = Pem::new("PRIVATE KEY", der.as_slice());
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     Zeroizing::new(pem::encode_config(&document, config))
-}
-
-/// Generates the refresh key in `folder`, which is created if missing, and returns its path.
-///
-/// # Errors
-/// Returns [`KeyError::Exists`] if there is a refresh key, or another [`KeyError`] if the folder
-/// cannot be written.
-pub fn generate_refresh_key(folder: &Path) -> Result<PathBuf, KeyError> {
-    generate_secret_bytes(folder, REFRESH_KEY_FILE)
 }

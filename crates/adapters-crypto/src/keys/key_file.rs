@@ -21,8 +21,6 @@ pub enum KeyState {
 }
 
 impl KeyState {
-    const ALL: [Self; 3] = [Self::Signing, Self::Published, Self::Retired];
-
     /// Returns the name used in file names.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -32,14 +30,6 @@ impl KeyState {
             Self::Retired => "retired",
         }
     }
-
-    fn of_file(name: &str) -> Option<Self> {
-        let stem = name.strip_suffix(".pem")?;
-        Self::ALL.into_iter().find(|state| {
-            stem.strip_suffix(state.name())
-                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-        })
-    }
 }
 
 impl fmt::Display for KeyState {
@@ -47,6 +37,16 @@ impl fmt::Display for KeyState {
         f.write_str(self.name())
     }
 }
+
+/// The words before `.pem` in the names of key files, with the states that they stand for.
+const STATES: [(&str, KeyState); 4] = [
+    (SUCCESSOR, KeyState::Signing),
+    ("signing", KeyState::Signing),
+    ("published", KeyState::Published),
+    ("retired", KeyState::Retired),
+];
+/// The word of a key that takes over from the signing key, whose file is about to be renamed.
+const SUCCESSOR: &str = "successor";
 
 /// A file whose name marks it as a key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,9 @@ pub struct KeyFile {
 }
 
 /// Finds the key files in `folder`: signing ones first, then by name, so that the order is stable.
+///
+/// While a key takes over, the one that signed counts as retired, although its name does not say so
+/// yet.
 pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
     check_folder(folder)?;
     let failed = |source: io::Error| KeyError::Unreadable {
@@ -65,16 +68,69 @@ pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if let Some(state) = entry.file_name().to_str().and_then(KeyState::of_file) {
+        if let Some(state) = entry.file_name().to_str().and_then(state_of) {
             let path = entry.path();
             files.push(KeyFile { state, path });
         }
+    }
+    if files.iter().any(KeyFile::takes_over) {
+        let predecessors = files
+            .iter_mut()
+            .filter(|file| file.state == KeyState::Signing && !file.takes_over());
+        predecessors.for_each(|file| file.state = KeyState::Retired);
     }
     files.sort();
     Ok(files)
 }
 
+/// Returns the state in the file name `name`, if it is that of a key.
+fn state_of(name: &str) -> Option<KeyState> {
+    let (_, word) = split(name)?;
+    let (_, state) = STATES.into_iter().find(|(known, _)| *known == word)?;
+    Some(state)
+}
+
+/// Splits a file name into the name of the key and the word of its state.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let (key, word) = name.strip_suffix(".pem")?.rsplit_once('.')?;
+    (!key.is_empty()).then_some((key, word))
+}
+
 impl KeyFile {
+    /// Returns whether the key takes over from the signing key, and that change is unfinished.
+    pub fn takes_over(&self) -> bool {
+        self.word() == Some(SUCCESSOR)
+    }
+
+    /// Returns whether the name of the file states another state than the key has.
+    pub fn is_misnamed(&self) -> bool {
+        self.word() != Some(self.state.name())
+    }
+
+    /// Returns the path of the file in `state`.
+    pub fn path_in(&self, state: KeyState) -> PathBuf {
+        self.path_with(state.name())
+    }
+
+    /// Returns the path of the file while its key takes over.
+    pub fn path_of_successor(&self) -> PathBuf {
+        self.path_with(SUCCESSOR)
+    }
+
+    fn path_with(&self, word: &str) -> PathBuf {
+        let (key, _) = split(self.name()).expect("`find` returns names of keys");
+        self.path.with_file_name(format!("{key}.{word}.pem"))
+    }
+
+    fn word(&self) -> Option<&str> {
+        split(self.name()).map(|(_, word)| word)
+    }
+
+    fn name(&self) -> &str {
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        name.expect("`find` returns names of keys")
+    }
+
     /// Reads the private key, of any size. Other documents in the file, such as certificates, are
     /// skipped.
     pub fn read(&self) -> Result<KeyPair, KeyError> {

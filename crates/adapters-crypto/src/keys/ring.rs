@@ -2,26 +2,23 @@ use super::{
     KeyError, KeyRules, KeyState, PublicKey,
     checked_key::{self, CheckedKey},
     key_pair::KeyPair,
-    secret_bytes::read_secret_bytes,
+    refresh_keys::{self, RefreshKey},
 };
-use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{fmt, path::Path};
-use zeroize::Zeroizing;
 
-/// The name of the refresh key's file.
-pub const REFRESH_KEY_FILE: &str = "refresh.key";
-
-/// All keys of a folder, parsed: the signing key, the verifying keys, and the refresh key.
+/// All keys of a folder, parsed: the signing keys and the refresh keys.
 pub struct KeyRing {
-    signing: SigningKey,
+    /// The signing key first.
+    keys: Vec<RingKey>,
     public: Vec<PublicKey>,
-    refresh_key: Zeroizing<[u8; 32]>,
+    /// The newest first; at least one.
+    refresh_keys: Vec<RefreshKey>,
 }
 
-/// The key that signs.
+/// A key of a ring.
 #[derive(Debug)]
-pub(crate) struct SigningKey {
+pub struct RingKey {
+    pub state: KeyState,
     pub public: PublicKey,
     pub pair: KeyPair,
 }
@@ -32,30 +29,20 @@ impl KeyRing {
     /// # Errors
     /// Returns the first problem found in the folder or its files.
     pub fn load(folder: &Path, rules: KeyRules) -> Result<Self, KeyError> {
-        let mut signing = None;
-        let mut public = Vec::new();
-        for key in checked_key::read_all(folder, rules)? {
-            let CheckedKey {
-                file,
-                pair,
-                public: key,
-                refused,
-            } = key;
-            if let Some(refused) = refused {
-                return Err(refused);
-            }
-            public.push(key.clone());
-            if file.state == KeyState::Signing {
-                signing = Some(SigningKey { public: key, pair });
-            }
+        let keys: Result<Vec<_>, _> = checked_key::read_all(folder, rules)?
+            .into_iter()
+            .map(RingKey::try_from)
+            .collect();
+        let keys = keys?;
+        if keys.first().is_none_or(|key| key.state != KeyState::Signing) {
+            return Err(KeyError::NoSigningKey {
+                folder: folder.to_owned(),
+            });
         }
-        let signing = signing.ok_or_else(|| KeyError::NoSigningKey {
-            folder: folder.to_owned(),
-        })?;
         Ok(Self {
-            signing,
-            public,
-            refresh_key: read_refresh_key(folder)?,
+            public: keys.iter().map(|key| key.public.clone()).collect(),
+            keys,
+            refresh_keys: refresh_keys::read_all(folder)?,
         })
     }
 
@@ -66,29 +53,70 @@ impl KeyRing {
         &self.public
     }
 
-    /// Returns the key that authenticates refresh tokens.
+    /// Returns the newest key that authenticates refresh tokens.
     #[must_use]
     pub fn refresh_key(&self) -> &[u8; 32] {
-        &self.refresh_key
+        &self.newest_refresh_key().key
     }
 
     /// Returns the id of the key that signs.
     #[must_use]
     pub fn signing_kid(&self) -> &str {
-        &self.signing.public.kid
+        let signing = self.public.first();
+        &signing.expect("a ring has a signing key").kid
     }
 
-    /// Returns a fingerprint of the refresh key, from which the key cannot be computed: a MAC of a
-    /// fixed text, which is shorter than any input of a refresh token's MAC.
+    /// Returns the ids of the keys in the order in which they are preferred for signing: the signing
+    /// key, retired ones, published ones.
+    #[must_use]
+    pub fn preferred_kids(&self) -> Vec<String> {
+        let mut keys: Vec<_> = self.keys.iter().collect();
+        keys.sort_by_key(|key| match key.state {
+            KeyState::Signing => 0,
+            KeyState::Retired => 1,
+            KeyState::Published => 2,
+        });
+        keys.into_iter().map(|key| key.public.kid.clone()).collect()
+    }
+
+    /// Returns the fingerprint of the newest refresh key.
     #[must_use]
     pub fn refresh_key_fingerprint(&self) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.refresh_key);
-        let mac = hmac::sign(&key, b"fingerprint of the refresh key");
-        URL_SAFE_NO_PAD.encode(mac.as_ref().iter().copied().take(12).collect::<Vec<u8>>())
+        self.newest_refresh_key().fingerprint.clone()
     }
 
-    pub(crate) fn into_signing_key(self) -> SigningKey {
-        self.signing
+    /// Returns the fingerprints of the refresh keys, the newest first.
+    #[must_use]
+    pub fn refresh_key_fingerprints(&self) -> Vec<String> {
+        let keys = self.refresh_keys.iter();
+        keys.map(|key| key.fingerprint.clone()).collect()
+    }
+
+    fn newest_refresh_key(&self) -> &RefreshKey {
+        self.refresh_keys.first().expect("a ring has a refresh key")
+    }
+
+    pub(crate) fn refresh_keys(&self) -> &[RefreshKey] {
+        &self.refresh_keys
+    }
+
+    pub(crate) fn into_keys(self) -> Vec<RingKey> {
+        self.keys
+    }
+}
+
+impl TryFrom<CheckedKey> for RingKey {
+    type Error = KeyError;
+
+    fn try_from(key: CheckedKey) -> Result<Self, Self::Error> {
+        match key.refused {
+            Some(refused) => Err(refused),
+            None => Ok(Self {
+                state: key.file.state,
+                public: key.public,
+                pair: key.pair,
+            }),
+        }
     }
 }
 
@@ -98,10 +126,4 @@ impl fmt::Debug for KeyRing {
             .field("public", &self.public)
             .finish_non_exhaustive()
     }
-}
-
-fn read_refresh_key(folder: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let missing = |path| KeyError::RefreshKeyMissing { path };
-    let malformed = |path| KeyError::RefreshKeyMalformed { path };
-    read_secret_bytes(folder, REFRESH_KEY_FILE, missing, malformed)
 }

@@ -30,6 +30,10 @@ impl TokenVerifier for Counting {
         self.0.fetch_add(1, Ordering::Relaxed);
         ES256.verify(token)
     }
+
+    fn has_key(&self, kid: &str) -> bool {
+        ES256.tokens.has_key(kid)
+    }
 }
 
 struct Caching {

@@ -9,4 +9,5 @@ mod forgery;
 mod keys;
 mod password_measure;
 mod password_samples;
+mod rotation;
 mod tokens;

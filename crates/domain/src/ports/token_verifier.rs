@@ -10,4 +10,7 @@ pub trait TokenVerifier: Send + Sync {
     /// MUST NOT fetch anything named in it (RFC 8725, sections 3.1 and 3.10). The result MUST NOT
     /// depend on the time.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused>;
+
+    /// Returns whether [`verify`](Self::verify) may accept tokens of the key `kid` now.
+    fn has_key(&self, kid: &str) -> bool;
 }

@@ -124,6 +124,7 @@ mod tests {
     fn signed() -> SignedToken {
         let rules = token_rules();
         SignedToken {
+            kid: "one".to_owned(),
             token_type: Some("at+jwt".to_owned()),
             claims: AccessClaims {
                 iss: rules.issuer,

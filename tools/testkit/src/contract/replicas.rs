@@ -30,7 +30,9 @@ fn replica(issuer: &str) -> RunningReplica {
             client_id: "authapi".to_owned(),
             signing_key: "one".to_owned(),
             accepted_keys: ["one", "two"].map(str::to_owned).into(),
+            loaded_keys: [("one".to_owned(), 1_790_000_000_000)].into(),
             refresh_key: "fingerprint".to_owned(),
+            accepted_refresh_keys: ["fingerprint", "older"].map(str::to_owned).into(),
             audit_key: Some("id".to_owned()),
             bus: Some("redis".to_owned()),
             lifetimes: TokenLifetimes {

@@ -23,6 +23,7 @@ contract! {
         verifying_returns_the_claims_that_were_signed,
         verifying_does_not_depend_on_the_time,
         a_header_contains_exactly_the_algorithm_key_and_type,
+        a_verified_token_names_a_key_that_is_known,
         published_keys_have_no_private_part,
         texts_other_than_tokens_are_malformed,
         a_truncated_or_extended_token_is_refused,
@@ -94,7 +95,18 @@ fn verifying_returns_the_claims_that_were_signed(tokens: &Tokens) {
     for claims in [claims(), quoted] {
         let verified = tokens.verifier.verify(&signed(tokens, &claims));
         let token_type = Some(TOKEN_TYPE.to_owned());
-        assert_eq!(verified, Ok(Arc::new(SignedToken { token_type, claims })));
+        let kid = verified
+            .as_ref()
+            .map(|token| token.kid.clone())
+            .unwrap_or_default();
+        assert_eq!(
+            verified,
+            Ok(Arc::new(SignedToken {
+                kid,
+                token_type,
+                claims
+            }))
+        );
     }
 }
 
@@ -123,6 +135,14 @@ fn a_header_contains_exactly_the_algorithm_key_and_type(tokens: &Tokens) {
         header,
         json!({"alg": published.get("alg"), "kid": key.kid, "typ": TOKEN_TYPE})
     );
+}
+
+fn a_verified_token_names_a_key_that_is_known(tokens: &Tokens) {
+    let token = tokens.verifier.verify(&signed(tokens, &claims()));
+    let kid = &token.expect("the token is valid").kid;
+    assert!(tokens.verifier.has_key(kid));
+    assert!(tokens.keys.jwk_set().keys.iter().any(|key| key.kid == *kid));
+    assert!(!tokens.verifier.has_key(&format!("{kid}x")));
 }
 
 fn published_keys_have_no_private_part(tokens: &Tokens) {
