@@ -8,6 +8,7 @@ pub mod audit_pages;
 pub mod audit_pending;
 pub mod batched_rotation;
 pub mod clock;
+pub mod key_uses;
 pub mod login_facts;
 pub mod notifications;
 mod permissions;

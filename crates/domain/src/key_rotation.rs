@@ -37,6 +37,16 @@ pub struct RotatingKey {
     pub used_until: Option<DateTime<Utc>>,
 }
 
+/// What the database knows about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The id of a signing key, or the fingerprint of a refresh key.
+    pub key: String,
+    /// Until when a replica may make tokens with it.
+    pub used_until: DateTime<Utc>,
+    pub revoked: bool,
+}
+
 /// The keys of a running replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHolder {

@@ -13,6 +13,7 @@ pub mod breached_passwords;
 pub mod clock;
 pub mod database_clock;
 pub mod invalidation_bus;
+pub mod key_uses;
 pub mod monotonic_clock;
 pub mod password_hasher;
 pub mod password_meter;

@@ -10,6 +10,7 @@ mod audit_checkpoints;
 mod audit_log;
 mod changes;
 mod import;
+mod key_uses;
 mod log;
 mod roles;
 mod sessions;

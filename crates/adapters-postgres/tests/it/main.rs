@@ -20,7 +20,7 @@ use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{
     audit::AuditContext,
     changes::{Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, OpenSession, RegisterUser},
-    ports::{DatabaseClock, Replicas},
+    ports::{DatabaseClock, KeyUses, Replicas},
     session::NewSession,
     user::{Epoch, NewUser, UserPage},
 };
@@ -36,6 +36,7 @@ testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 testkit::database_clock_contract!(super::fresh_clock);
 testkit::replicas_contract!(super::fresh_replicas);
+testkit::key_uses_contract!(super::fresh_key_uses);
 
 /// A call ends within a second when the server is blocked or hangs, and succeeds within two seconds
 /// of its recovery. The rest is for a busy machine: without a limit, a call would never return.
@@ -59,6 +60,14 @@ async fn fresh_clock() -> (Arc<dyn DatabaseClock>, FreshDatabase) {
 }
 
 async fn fresh_replicas() -> (Arc<dyn Replicas>, FreshDatabase) {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    database.migrate_up().await.expect("a schema");
+    let storage = PostgresStorage::new(&database, Arc::new(ToySealer));
+    (Arc::new(storage), fresh)
+}
+
+async fn fresh_key_uses() -> (Arc<dyn KeyUses>, FreshDatabase) {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
     database.migrate_up().await.expect("a schema");

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use diesel::{Connection, SqliteConnection};
 use domain::{
     changes::{ChangeError, RegisterUser},
+    ports::{KeyUses, Replicas},
     user::{NewUser, User},
 };
 use std::{path::Path, sync::Arc, time::Duration};
@@ -24,6 +25,8 @@ use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases, fixture
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
+testkit::replicas_contract!(super::fresh_replicas);
+testkit::key_uses_contract!(super::fresh_key_uses);
 
 /// A write is rejected within a second while another program writes. The rest is for a busy
 /// machine: without a limit, a write would wait until the other program ends its transaction.
@@ -53,6 +56,27 @@ async fn fresh_leases() -> (FreshLeases, TempDir) {
         other: Arc::new(SqliteStorage::new(&command_line, Arc::new(ToySealer))),
     };
     (fresh, folder)
+}
+
+async fn fresh_replicas() -> (Arc<dyn Replicas>, TempDir) {
+    let (storage, folder) = fresh_adapter().await;
+    (storage, folder)
+}
+
+async fn fresh_key_uses() -> (Arc<dyn KeyUses>, TempDir) {
+    let (storage, folder) = fresh_adapter().await;
+    (storage, folder)
+}
+
+async fn fresh_adapter() -> (Arc<SqliteStorage>, TempDir) {
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    let database = SqliteDatabase::open(&folder.path().join("authapi.db")).await;
+    let database = database.expect("the database can be opened");
+    database.migrate_up().await.expect("migrating succeeds");
+    (
+        Arc::new(SqliteStorage::new(&database, Arc::new(ToySealer))),
+        folder,
+    )
 }
 
 /// Opens storage in `<folder>/authapi.db` with the current schema.

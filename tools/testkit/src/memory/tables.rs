@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub(super) log: Log,
     /// In ascending order of their numbers.
     pub(super) checkpoints: BTreeMap<AuditNumber, StoredCheckpoint>,
+    /// Until when each key may be used, and whether it is revoked.
+    pub(super) key_uses: BTreeMap<String, (DateTime<Utc>, bool)>,
 }
 
 pub(super) struct SessionRow {
@@ -63,6 +65,7 @@ impl Tables {
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
             log: Log::new(sealer),
             checkpoints: BTreeMap::new(),
+            key_uses: BTreeMap::new(),
         }
     }
 

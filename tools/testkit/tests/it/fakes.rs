@@ -1,7 +1,10 @@
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{Clock, HashTicket, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
+    ports::{
+        Clock, HashTicket, KeyUses, PasswordHasher, PasswordMeter, PortError, Replicas, Throttle,
+        Verification,
+    },
     session::SessionId,
     throttle::{Attempt, BudgetKind, ThrottleDecision},
     token::SignatureRefused,
@@ -13,7 +16,8 @@ use std::{
 };
 use testkit::{
     ClosedThrottle, CountingRandomness, FixedClock, MemoryBreachedPasswords, MemoryBus, MemoryLeases,
-    ModelThrottle, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
+    MemoryReplicas, MemoryStorage, ModelThrottle, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Tokens,
+    TokioClock, ToyMac,
     contract::{
         breached_passwords::BREACHED,
         invalidation_bus::FreshBus,
@@ -52,6 +56,14 @@ fn memory_leases() -> Ready<(FreshLeases, ())> {
     ready((fresh, ()))
 }
 
+fn memory_replicas() -> Ready<(Arc<dyn Replicas>, ())> {
+    ready((Arc::new(MemoryReplicas::default()), ()))
+}
+
+fn memory_key_uses() -> Ready<(Arc<dyn KeyUses>, ())> {
+    ready((Arc::new(MemoryStorage::default()), ()))
+}
+
 fn tokio_clock() -> Arc<dyn MonotonicClock> {
     Arc::new(TokioClock::default())
 }
@@ -74,6 +86,8 @@ testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(model_throttle);
 testkit::invalidation_bus_contract!(memory_bus);
+testkit::replicas_contract!(super::memory_replicas);
+testkit::key_uses_contract!(super::memory_key_uses);
 testkit::replica_leases_contract!(memory_leases);
 testkit::monotonic_clock_contract!(tokio_clock);
 
