@@ -5,11 +5,24 @@ use crate::replica::ReplicaSettings;
 /// cannot sign with a key that it does not have.
 #[must_use]
 pub fn choose_signer<'a>(candidates: &'a [String], others: &[ReplicaSettings]) -> Option<&'a str> {
-    let is_accepted = |kid: &&String| {
-        others
-            .iter()
-            .all(|other| other.accepted_keys.contains(kid.as_str()))
-    };
-    let chosen = candidates.iter().find(is_accepted);
+    choose(candidates, others, |other, kid| other.accepted_keys.contains(kid))
+}
+
+/// Returns the fingerprint of the key with which a replica makes refresh tokens, by the rule of
+/// [`choose_signer`].
+#[must_use]
+pub fn choose_refresh_key<'a>(candidates: &'a [String], others: &[ReplicaSettings]) -> Option<&'a str> {
+    choose(candidates, others, ReplicaSettings::accepts_refresh_key)
+}
+
+fn choose<'a>(
+    candidates: &'a [String],
+    others: &[ReplicaSettings],
+    accepts: impl Fn(&ReplicaSettings, &str) -> bool,
+) -> Option<&'a str> {
+    let mut accepted = candidates
+        .iter()
+        .filter(|key| others.iter().all(|other| accepts(other, key)));
+    let chosen = accepted.next();
     chosen.or(candidates.first()).map(String::as_str)
 }
