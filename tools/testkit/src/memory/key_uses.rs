@@ -12,7 +12,7 @@ use std::time::Duration;
 #[async_trait]
 impl KeyUses for MemoryStorage {
     async fn extend(&self, keys: &[String], term: Duration) -> Result<(), PortError> {
-        let term = TimeDelta::from_std(term).map_err(|error| PortError::Corrupt(Box::new(error)))?;
+        let term = TimeDelta::from_std(term).map_err(|error| PortError::Corrupt(error.to_string().into()))?;
         let mut tables = self.transaction()?;
         for key in keys {
             let (used_until, _) = tables.key_uses.entry(key.clone()).or_insert((at(0), false));
