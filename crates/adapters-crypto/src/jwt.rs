@@ -1,6 +1,9 @@
 //! JSON Web Tokens (RFC 7519, RFC 7515) in compact form, signed and verified with a [`KeyRing`].
 
-use crate::keys::{Algorithm, KeyRing, PublicKey, RingKey};
+use crate::{
+    keys::{Algorithm, KeyRing, PublicKey, RingKey},
+    signing_set::{SetKey, SigningSet},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     jwk::{Jwk, JwkMaterial, JwkSet},
@@ -12,10 +15,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, IgnoredAny},
 };
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 /// The maximum length of a token in bytes. Tokens of this service have a few hundred.
 const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -24,17 +24,7 @@ const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 ///
 /// The ring can be replaced while tokens are signed and verified: each call uses one ring as a
 /// whole.
-pub struct JwtTokens(RwLock<Arc<TokenKeys>>);
-
-/// A ring, and which of its keys signs.
-#[derive(Clone)]
-struct TokenKeys {
-    /// At least one.
-    keys: Arc<[TokenKey]>,
-    /// The position of the key that signs.
-    signing: usize,
-    jwk_set: JwkSet,
-}
+pub struct JwtTokens(SigningSet<TokenKey>);
 
 struct TokenKey {
     ring_key: RingKey,
@@ -48,75 +38,34 @@ impl JwtTokens {
     /// Creates the tokens of the keys in `ring`, whose signing key signs.
     #[must_use]
     pub fn new(ring: KeyRing) -> Self {
-        Self(RwLock::new(Arc::new(TokenKeys::from(ring))))
+        Self(SigningSet::new(token_keys(ring)))
     }
 
     /// Replaces the ring. The key that signs stays the same if the new ring contains it.
     pub fn replace(&self, ring: KeyRing) {
-        let new = TokenKeys::from(ring);
-        self.update(|old| {
-            let signing = new.position(old.signing_kid()).unwrap_or(new.signing);
-            TokenKeys { signing, ..new }
-        });
+        self.0.replace(token_keys(ring));
     }
 
     /// Signs with the key `kid` from now on. Does nothing if the ring does not contain it.
     pub fn sign_with(&self, kid: &str) {
-        self.update(|keys| TokenKeys {
-            signing: keys.position(kid).unwrap_or(keys.signing),
-            ..keys.clone()
-        });
+        self.0.sign_with(kid);
     }
 
     /// Returns the id of the key that signs.
     #[must_use]
     pub fn signing_kid(&self) -> String {
-        self.keys().signing_kid().to_owned()
-    }
-
-    /// Replaces the keys with what `change` makes of them.
-    fn update(&self, change: impl FnOnce(&TokenKeys) -> TokenKeys) {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *keys = Arc::new(change(&keys));
-    }
-
-    fn keys(&self) -> Arc<TokenKeys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.signing_id()
     }
 }
 
-impl TokenKeys {
-    fn position(&self, kid: &str) -> Option<usize> {
-        self.keys.iter().position(|key| key.kid() == kid)
-    }
-
-    fn signing(&self) -> &TokenKey {
-        let signing = self.keys.get(self.signing);
-        signing.expect("the signing key is one of the keys")
-    }
-
-    fn signing_kid(&self) -> &str {
-        self.signing().kid()
-    }
+/// Returns the keys of `ring`, which begins with its signing key.
+fn token_keys(ring: KeyRing) -> impl Iterator<Item = TokenKey> {
+    ring.into_keys().into_iter().map(TokenKey::from)
 }
 
-impl TokenKey {
-    fn kid(&self) -> &str {
+impl SetKey for TokenKey {
+    fn id(&self) -> &str {
         &self.ring_key.public.kid
-    }
-}
-
-impl From<KeyRing> for TokenKeys {
-    fn from(ring: KeyRing) -> Self {
-        let jwk_set = JwkSet {
-            keys: ring.public_keys().iter().map(Jwk::from).collect(),
-        };
-        Self {
-            keys: ring.into_keys().into_iter().map(TokenKey::from).collect(),
-            // A ring begins with its signing key.
-            signing: 0,
-            jwk_set,
-        }
     }
 }
 
@@ -124,7 +73,7 @@ impl From<KeyRing> for TokenKeys {
 /// signature, which more than doubles the time of an RS256 signature.
 impl TokenSigner for JwtTokens {
     fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, PortError> {
-        let keys = self.keys();
+        let keys = self.0.keys();
         let key = keys.signing();
         let claims = serde_json::to_vec(claims).map_err(|error| PortError::Unavailable(Box::new(error)))?;
         let mut token = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(claims));
@@ -157,24 +106,24 @@ fn encoded_header(key: &PublicKey) -> String {
 impl TokenVerifier for JwtTokens {
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let header = parse(token)?;
-        let keys = self.keys();
+        let keys = self.0.keys();
         let key = keys
-            .keys
+            .all()
             .iter()
-            .find(|key| header.kid.as_deref() == Some(key.kid()))
+            .find(|key| header.kid.as_deref() == Some(key.id()))
             .filter(|key| header.alg == key.ring_key.public.algorithm.name())
             .ok_or(SignatureRefused::Invalid)?;
         let decoded = jsonwebtoken::decode::<AccessClaims>(token, &key.verifying, &key.validation)
             .map_err(|_| SignatureRefused::Invalid)?;
         Ok(Arc::new(SignedToken {
-            kid: key.kid().to_owned(),
+            kid: key.id().to_owned(),
             token_type: header.typ,
             claims: decoded.claims,
         }))
     }
 
     fn has_key(&self, kid: &str) -> bool {
-        self.keys().position(kid).is_some()
+        self.0.contains(kid)
     }
 }
 
@@ -270,14 +219,18 @@ fn signature_only(algorithm: Algorithm) -> Validation {
 
 impl PublicKeys for JwtTokens {
     fn jwk_set(&self) -> JwkSet {
-        self.keys().jwk_set.clone()
+        let keys = self.0.keys();
+        let published = keys.all().iter().map(|key| Jwk::from(&key.ring_key.public));
+        JwkSet {
+            keys: published.collect(),
+        }
     }
 }
 
 impl fmt::Debug for JwtTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtTokens")
-            .field("jwk_set", &self.keys().jwk_set)
+            .field("jwk_set", &self.jwk_set())
             .finish_non_exhaustive()
     }
 }

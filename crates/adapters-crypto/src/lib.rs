@@ -17,6 +17,7 @@ mod jwt;
 pub mod keys;
 mod randomness;
 mod refresh_mac;
+mod signing_set;
 mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};

@@ -1,14 +1,14 @@
-use crate::keys::{KeyRing, RefreshKey};
+use crate::{
+    keys::{KeyRing, RefreshKey},
+    signing_set::{SetKey, SigningSet},
+};
 use aws_lc_rs::{digest, hmac};
 use domain::{
     ports::RefreshTokenMac,
     refresh_token::MAC_LENGTH,
     session::{SecretDigest, SessionSecret},
 };
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// HMAC-SHA256 (RFC 2104) with the refresh keys, which are parsed once, and plain SHA-256 (FIPS
@@ -16,16 +16,7 @@ use zeroize::Zeroizing;
 ///
 /// One key authenticates new tokens, and tokens of all keys are accepted. The keys can be replaced
 /// while tokens are made and verified: each call uses one set as a whole.
-pub struct HmacRefreshMac(RwLock<Arc<MacKeys>>);
-
-/// The keys of a ring, and which of them authenticates new tokens.
-#[derive(Clone)]
-struct MacKeys {
-    /// The newest first; at least one.
-    keys: Arc<[MacKey]>,
-    /// The position of the key that authenticates new tokens.
-    signing: usize,
-}
+pub struct HmacRefreshMac(SigningSet<MacKey>);
 
 struct MacKey {
     key: hmac::Key,
@@ -37,92 +28,67 @@ impl HmacRefreshMac {
     #[must_use]
     pub fn new(refresh_key: &[u8; 32]) -> Self {
         let key = RefreshKey::new(Zeroizing::new(*refresh_key));
-        Self::with(MacKeys::from([key].as_slice()))
+        Self(SigningSet::new([MacKey::from(&key)]))
     }
 
     /// Creates the MAC with the refresh keys of `ring`, the newest of which authenticates new
     /// tokens.
     #[must_use]
     pub fn of_ring(ring: &KeyRing) -> Self {
-        Self::with(MacKeys::from(ring.refresh_keys()))
+        Self(SigningSet::new(mac_keys(ring)))
     }
 
     /// Replaces the keys. The key that authenticates new tokens stays the same if `ring` contains
     /// it.
     pub fn replace(&self, ring: &KeyRing) {
-        let new = MacKeys::from(ring.refresh_keys());
-        self.update(|old| {
-            let signing = new.position(&old.signing().fingerprint).unwrap_or(new.signing);
-            MacKeys { signing, ..new }
-        });
+        self.0.replace(mac_keys(ring));
     }
 
     /// Authenticates new tokens with the key that has this fingerprint. Does nothing if there is
     /// none.
     pub fn sign_with(&self, fingerprint: &str) {
-        self.update(|keys| MacKeys {
-            signing: keys.position(fingerprint).unwrap_or(keys.signing),
-            ..keys.clone()
-        });
+        self.0.sign_with(fingerprint);
     }
 
     /// Returns the fingerprint of the key that authenticates new tokens.
     #[must_use]
     pub fn signing_fingerprint(&self) -> String {
-        self.keys().signing().fingerprint.clone()
-    }
-
-    fn with(keys: MacKeys) -> Self {
-        Self(RwLock::new(Arc::new(keys)))
-    }
-
-    /// Replaces the keys with what `change` makes of them.
-    fn update(&self, change: impl FnOnce(&MacKeys) -> MacKeys) {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *keys = Arc::new(change(&keys));
-    }
-
-    fn keys(&self) -> Arc<MacKeys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.signing_id()
     }
 }
 
-impl MacKeys {
-    fn position(&self, fingerprint: &str) -> Option<usize> {
-        self.keys.iter().position(|key| key.fingerprint == fingerprint)
-    }
+/// Returns the refresh keys of `ring`, the newest first.
+fn mac_keys(ring: &KeyRing) -> impl Iterator<Item = MacKey> {
+    ring.refresh_keys().iter().map(MacKey::from)
+}
 
-    fn signing(&self) -> &MacKey {
-        let signing = self.keys.get(self.signing);
-        signing.expect("the signing key is one of the keys")
+impl SetKey for MacKey {
+    fn id(&self) -> &str {
+        &self.fingerprint
     }
 }
 
-impl From<&[RefreshKey]> for MacKeys {
-    fn from(keys: &[RefreshKey]) -> Self {
-        let parsed = keys.iter().map(|key| MacKey {
+impl From<&RefreshKey> for MacKey {
+    fn from(key: &RefreshKey) -> Self {
+        Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &*key.key),
             fingerprint: key.fingerprint.clone(),
-        });
-        Self {
-            keys: parsed.collect(),
-            // The newest key is the first.
-            signing: 0,
         }
     }
 }
 
 impl RefreshTokenMac for HmacRefreshMac {
     fn sign(&self, input: &[u8]) -> [u8; MAC_LENGTH] {
-        hmac::sign(&self.keys().signing().key, input)
+        hmac::sign(&self.0.keys().signing().key, input)
             .as_ref()
             .try_into()
             .expect("an HMAC-SHA256 has 32 bytes")
     }
 
     fn verify(&self, input: &[u8], mac: &[u8; MAC_LENGTH]) -> bool {
-        let keys = self.keys();
-        keys.keys
+        self.0
+            .keys()
+            .all()
             .iter()
             .any(|key| hmac::verify(&key.key, input, mac).is_ok())
     }
