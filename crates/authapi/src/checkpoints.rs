@@ -1,6 +1,6 @@
 //! Signs checkpoints of the audit log while the server runs.
 
-use crate::replica_entry::ReplicaEntry;
+use crate::{background::ticks, replica_entry::ReplicaEntry};
 use domain::{
     audit::AuditNumber,
     use_cases::{FirstCheckpoint, NewCheckpoint, SignCheckpoint, SignCheckpointError, Signing},
@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The interval between checkpoints while events are written.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -58,8 +58,7 @@ impl Checkpoints {
 
     /// Runs until it is dropped. Dropping it is safe at any time.
     pub async fn run(&self) {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks(PERIOD);
         loop {
             ticks.tick().await;
             match self.sign_once().await {

@@ -1,7 +1,7 @@
 //! Comparison of this machine's clock with the database's. Replicas whose clocks differ reject each
 //! other's tokens and disagree on when sessions end.
 
-use crate::metrics;
+use crate::{background::ticks, metrics};
 use chrono::TimeDelta;
 use domain::{
     clock_skew::ClockSkew,
@@ -12,7 +12,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval};
 
 /// The interval between comparisons.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -51,8 +50,7 @@ impl ClockWatch {
 
     /// Compares the clocks until it is dropped.
     pub async fn run(&self) {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks(PERIOD);
         loop {
             ticks.tick().await;
             self.compare().await;

@@ -1,14 +1,17 @@
 //! Periodic tasks of the service.
 
-use crate::{audit_size::AuditSize, clock_watch::ClockWatch, metrics};
+use crate::{
+    audit_size::AuditSize,
+    background::{own_context, ticks},
+    clock_watch::ClockWatch,
+    metrics,
+};
 use chrono::{NaiveTime, TimeDelta};
 use domain::{
-    audit::{Actor, AuditContext, Origin},
     changes::TrimAuditLog,
     ports::{AuditLog, Clock, ClockComparison, PortError, SessionDirectory},
 };
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The interval between removals of dead sessions.
 const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
@@ -103,21 +106,6 @@ impl Housekeeping {
         if let Some(watch) = &self.clock_watch {
             watch.run().await;
         }
-    }
-}
-
-fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
-/// Returns the audit context of the service's own changes. Their actor is the operator.
-fn own_context(clock: &dyn Clock) -> AuditContext {
-    AuditContext {
-        at: clock.now(),
-        actor: Actor::Operator,
-        origin: Origin::default(),
     }
 }
 

@@ -5,6 +5,7 @@ mod app;
 mod audit_keys;
 mod audit_size;
 mod audit_start;
+mod background;
 mod bus;
 mod byte_order_mark;
 mod checkpoints;

@@ -1,9 +1,10 @@
 //! Reports audit events that this process has written and that another program has removed before
 //! they were sealed.
 
+use crate::background::own_context;
 use adapters_postgres::{PostgresStorage, WrittenEvent};
 use domain::{
-    audit::{self, Actor, AuditContext, Origin},
+    audit,
     ports::{AuditEvents, Clock, PortError},
 };
 use metrics::{counter, describe_counter};
@@ -50,9 +51,8 @@ impl MissingEvents {
             first_at = %first,
             "audit events were removed before they were sealed; find out which program writes to audit_pending"
         );
-        let context = AuditContext::new(self.clock.now(), Actor::Operator, Origin::default());
         let event = audit::report_missing(missing.len(), first);
-        self.storage.record(event, context).await?;
+        self.storage.record(event, own_context(&*self.clock)).await?;
         self.storage.forget_missing(&missing);
         counter!(MISSING).increment(missing.len() as u64);
         Ok(())

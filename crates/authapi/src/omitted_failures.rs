@@ -1,7 +1,7 @@
 //! Records the failed attempts that were only counted.
 
+use crate::background::{own_context, ticks};
 use domain::{
-    audit::{Actor, AuditContext, Origin},
     ports::{Clock, PortError},
     steps::RecordFailedAttempt,
 };
@@ -10,7 +10,7 @@ use tokio::{
     select,
     sync::oneshot,
     task::{JoinHandle, spawn},
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 
 /// The interval between records of the counts.
@@ -51,8 +51,7 @@ impl OmittedFailures {
     /// Returns after the last record. A record that has begun is completed before: it holds counts
     /// that would be lost otherwise.
     async fn run(self, mut stopped: oneshot::Receiver<()>) -> Result<(), PortError> {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks(PERIOD);
         loop {
             select! {
                 _ = &mut stopped => return self.record().await,
@@ -68,8 +67,7 @@ impl OmittedFailures {
     }
 
     async fn record(&self) -> Result<(), PortError> {
-        let context = AuditContext::new(self.clock.now(), Actor::Operator, Origin::default());
-        self.record_failed_attempt.settle(context).await
+        self.record_failed_attempt.settle(own_context(&*self.clock)).await
     }
 }
 
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use domain::{
-        audit::{AuditAction, AuditEvent},
+        audit::{AuditAction, AuditContext, AuditEvent},
         ports::AuditEvents,
     };
     use std::sync::Mutex;
