@@ -138,6 +138,21 @@ fn check_folder_as(folder: &Path, user: u32) -> Result<(), KeyError> {
     }
 }
 
+/// Returns the names of the files in `folder`, which must pass [`check_folder`], in any order. No
+/// key has a name that is not UTF-8; such names are left out.
+pub fn file_names(folder: &Path) -> Result<Vec<String>, KeyError> {
+    check_folder(folder)?;
+    let failed = |source: io::Error| KeyError::Unreadable {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    Ok(names)
+}
+
 /// Creates `folder` with mode 0700. A folder that exists must pass [`check_folder`].
 pub fn make_folder(folder: &Path) -> Result<(), KeyError> {
     DirBuilder::new()

@@ -1,10 +1,10 @@
 use super::{
     KeyError,
-    file::{check_folder, read_secret},
+    file::{file_names, read_secret},
     key_pair::KeyPair,
 };
 use std::{
-    fmt, fs, io,
+    fmt,
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -60,19 +60,12 @@ pub struct KeyFile {
 /// While a key takes over, the one that signed counts as retired, although its name does not say so
 /// yet.
 pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
-    check_folder(folder)?;
-    let failed = |source: io::Error| KeyError::Unreadable {
-        path: folder.to_owned(),
-        source,
+    let names = file_names(folder)?.into_iter();
+    let file_of = |name: String| {
+        let (state, path) = (state_of(&name)?, folder.join(name));
+        Some(KeyFile { state, path })
     };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if let Some(state) = entry.file_name().to_str().and_then(state_of) {
-            let path = entry.path();
-            files.push(KeyFile { state, path });
-        }
-    }
+    let mut files: Vec<_> = names.filter_map(file_of).collect();
     if files.iter().any(KeyFile::takes_over) {
         let predecessors = files
             .iter_mut()

@@ -2,16 +2,13 @@
 
 use super::{
     KeyError,
-    file::{check_folder, lock_folder, make_folder},
+    file::{file_names, lock_folder, make_folder},
     secret_bytes::{generate_secret_bytes, read_secret_bytes},
 };
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The name of the first refresh key's file.
@@ -124,20 +121,8 @@ fn read(folder: &Path, name: &str) -> Result<RefreshKey, KeyError> {
 /// Returns the names of the refresh keys in `folder`, the newest first: later names are newer, and
 /// the name of the first key has no part to compare.
 fn find(folder: &Path) -> Result<Vec<String>, KeyError> {
-    check_folder(folder)?;
-    let failed = |source: io::Error| KeyError::Unreadable {
-        path: folder.to_owned(),
-        source,
-    };
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        names.extend(
-            name.to_str()
-                .filter(|name| is_refresh_key(name))
-                .map(str::to_owned),
-        );
-    }
+    let mut names = file_names(folder)?;
+    names.retain(|name| is_refresh_key(name));
     names.sort_by(|one, other| rank(other).cmp(rank(one)));
     Ok(names)
 }
