@@ -7,9 +7,11 @@
 
 #[cfg(test)]
 mod model;
+mod refresh;
 mod signer;
 
-pub use signer::choose_signer;
+pub use refresh::{RefreshKeyRotation, RefreshStep, RotatingRefreshKey};
+pub use signer::{choose_refresh_key, choose_signer};
 
 use crate::replica::ReplicaSettings;
 use chrono::{DateTime, TimeDelta, Utc};
