@@ -6,7 +6,7 @@ use domain::{
     ports::{Clock, ClockComparison, PublicKeys, Randomness, SessionMemory, StorageHealth},
 };
 use ipnet::IpNet;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The use cases that the routes call, and the health of optional dependencies.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub struct HttpSettings {
     pub cors_origins: Vec<WebOrigin>,
     /// The path below which clients reach this edge.
     pub cookie_path_prefix: CookiePathPrefix,
+    /// How long other services may cache the JWKS; `None` for 5 minutes.
+    pub jwks_max_age: Option<Duration>,
 }
 
 /// Everything that [`configure`](crate::configure) needs.

@@ -10,13 +10,16 @@ use crate::{
     checkpoints::Checkpoints,
     composition, first_admin,
     housekeeping::Housekeeping,
-    key_folder, listener,
+    key_agreement::KeyAgreement,
+    key_folder,
+    key_renewal::KeyRenewal,
+    listener,
     metrics::Metrics,
     omitted_failures::OmittedFailures,
     replica::Membership,
-    replica_entry::ReplicaEntry,
     sealing::Sealing,
     settings::{ServerSettings, Settings, SettingsError, variable},
+    shutdown::ReloadSignal,
     storage::Database,
     wiring,
 };
@@ -65,7 +68,9 @@ pub struct Application {
     checkpoints: Arc<Checkpoints>,
     sealing: Option<Sealing>,
     coherence: Arc<SessionCoherence>,
-    replica_entry: Option<ReplicaEntry>,
+    key_agreement: Arc<KeyAgreement>,
+    key_renewal: Option<Arc<KeyRenewal>>,
+    reloads: ReloadSignal,
     timeouts: Timeouts,
 }
 
@@ -80,6 +85,7 @@ impl Application {
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
         // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
+        let reloads = ReloadSignal::listen()?;
         first_admin::check(&settings).await?;
         let database = Database::open_as_server(&settings.database).await?;
         key_folder::check_present(&settings.keys)?;
@@ -87,9 +93,9 @@ impl Application {
             tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, &database, &database.key_trace().await?)?;
-        let started = Self::start(settings, &ports, metrics).await;
-        if let (Err(_), Some(entry)) = (&started, &ports.replica_entry) {
-            entry.leave().await;
+        let started = Self::start(settings, &ports, metrics, reloads).await;
+        if started.is_err() {
+            ports.key_agreement.entry().leave().await;
         }
         started
     }
@@ -99,6 +105,7 @@ impl Application {
         settings: Settings,
         ports: &wiring::Ports,
         metrics: Option<Metrics>,
+        reloads: ReloadSignal,
     ) -> Result<Self, Failure> {
         if let Some(watch) = &ports.clock_watch {
             watch.compare().await;
@@ -107,16 +114,17 @@ impl Application {
         let use_cases = composition::use_cases(ports, &settings);
         // Before the first event is sealed or written: another audit key would report the pending
         // events of the other replicas as forged.
-        if let Some(entry) = &ports.replica_entry {
-            entry.join(settings.tokens.allow_mixed_replicas).await?;
-        }
+        ports
+            .key_agreement
+            .join(settings.tokens.allow_mixed_replicas)
+            .await?;
         audit_start::resume(&use_cases.administration.resume_audit_log).await?;
         let vouched = audit_start::vouched(&ports.audit_keys, &*ports.storage.audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
         first_admin::warn_if_missing(&*ports.storage.users).await?;
         let checkpoints = Checkpoints::new(
             Arc::clone(&use_cases.administration.sign_checkpoint),
-            ports.replica_entry.clone(),
+            ports.key_agreement.entry().clone(),
             vouched,
         );
         let listener = listener::listen(settings.server.address(), "server")?;
@@ -125,7 +133,9 @@ impl Application {
             .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
-            replica_entry: ports.replica_entry.clone(),
+            key_agreement: Arc::clone(&ports.key_agreement),
+            key_renewal: ports.key_renewal.clone(),
+            reloads,
             housekeeping: housekeeping(ports, &settings),
             omitted_failures: OmittedFailures::new(
                 Arc::clone(&use_cases.core.record_failed_attempt),
@@ -172,10 +182,11 @@ impl Application {
             .sealing
             .map(|sealing| tokio::spawn(async move { sealing.run().await }));
         let membership = Membership::begin(&self.coherence);
-        let entry = self.replica_entry;
-        let keeping = entry
-            .clone()
-            .map(|entry| tokio::spawn(async move { entry.keep().await }));
+        let entry = self.key_agreement.entry().clone();
+        let renewal = self
+            .key_renewal
+            .map(|renewal| tokio::spawn(async move { renewal.run().await }));
+        let agreeing = tokio::spawn(async move { self.key_agreement.run(self.reloads).await });
         let connections = Arc::new(Connections::new(connection_limits(&self.settings.server)));
         let watch = tokio::spawn(Arc::clone(&connections).close_overdue(self.timeouts));
         let mutations = self.edge.mutations.clone();
@@ -184,6 +195,9 @@ impl Application {
             Err(error) => Err(error),
         };
         housekeeping.abort();
+        if let Some(renewal) = renewal {
+            renewal.abort();
+        }
         checkpoints.abort();
         watch.abort();
         served.map_err(|error| Failure::because("the server cannot run", error))?;
@@ -197,10 +211,8 @@ impl Application {
         }
         last_checkpoint.finish().await;
         membership.end().await;
-        if let (Some(entry), Some(keeping)) = (entry, keeping) {
-            keeping.abort();
-            entry.leave().await;
-        }
+        agreeing.abort();
+        entry.leave().await;
         // Stop the metrics last, so that they cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;
@@ -252,6 +264,7 @@ fn edge(ports: &wiring::Ports, use_cases: UseCases, settings: &Settings) -> Edge
             issuer: Some(settings.tokens.issuer.clone()),
             cors_origins: settings.cors.origins.clone(),
             cookie_path_prefix: settings.cookies.path_prefix.clone(),
+            jwks_max_age: Some(settings.keys.jwks_max_age),
         },
         clock: Arc::clone(&ports.clock),
         randomness: Arc::clone(&ports.randomness),

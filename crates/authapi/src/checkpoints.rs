@@ -25,8 +25,7 @@ const LAST_BUDGET: Duration = Duration::from_millis(200);
 /// The periodic task, which runs concurrently with the server.
 pub struct Checkpoints {
     sign: Arc<SignCheckpoint>,
-    /// Present if the database may have several servers.
-    replica_entry: Option<ReplicaEntry>,
+    replica_entry: ReplicaEntry,
     /// The last event that may lack a MAC if the log has no checkpoint.
     vouched: AuditNumber,
     logged: Mutex<Logged>,
@@ -43,7 +42,7 @@ struct Logged {
 impl Checkpoints {
     /// Creates the task without starting it. If the log has no checkpoint, the first one vouches
     /// for events without a MAC up to `vouched`.
-    pub fn new(sign: Arc<SignCheckpoint>, replica_entry: Option<ReplicaEntry>, vouched: AuditNumber) -> Self {
+    pub fn new(sign: Arc<SignCheckpoint>, replica_entry: ReplicaEntry, vouched: AuditNumber) -> Self {
         let logged = Logged {
             last: None,
             was_kept: true,
@@ -111,10 +110,7 @@ impl Checkpoints {
     /// Returns whether the first checkpoint may be signed: replicas of the previous version still
     /// write events without a MAC, and no checkpoint would cover them.
     async fn may_begin(&self) -> Result<bool, SignCheckpointError> {
-        match &self.replica_entry {
-            Some(entry) => Ok(entry.all_have_audit_keys().await?),
-            None => Ok(true),
-        }
+        Ok(self.replica_entry.all_have_audit_keys().await?)
     }
 
     /// Logs a checkpoint, so that a copy of the log is a witness.
@@ -230,6 +226,13 @@ mod tests {
         }
     }
 
+    /// Returns an entry next to `other`, or that of the only server.
+    fn entry(other: Option<Other>) -> ReplicaEntry {
+        let is_alone = other.is_none();
+        let replicas = other.unwrap_or(Other(None));
+        ReplicaEntry::new(Arc::new(replicas), Uuid::nil(), is_alone)
+    }
+
     /// Returns whether the first checkpoint of a log with one event is signed, next to `other`.
     async fn is_signed(other: Option<Other>) -> bool {
         let fakes = Fakes::default();
@@ -240,16 +243,9 @@ mod tests {
             .record(event, fixtures::context(fixtures::at(0)));
         recorded.await.expect("the storage succeeds");
         let administration = Administration::new(fakes.administration_ports(), Fakes::administration_rules());
-        let replica_entry = other.map(|other| {
-            let replica = RunningReplica {
-                id: Uuid::nil(),
-                settings: settings(Some("key".to_owned())),
-            };
-            ReplicaEntry::new(Arc::new(other), replica)
-        });
         let checkpoints = Checkpoints::new(
             administration.sign_checkpoint,
-            replica_entry,
+            entry(other),
             ChainEnd::START.number,
         );
         let signed = checkpoints.sign_once().await.expect("the log is intact");
@@ -273,7 +269,11 @@ mod tests {
     async fn checkpoints_are_logged_once_a_minute() {
         let fakes = Fakes::default();
         let administration = Administration::new(fakes.administration_ports(), Fakes::administration_rules());
-        let checkpoints = Checkpoints::new(administration.sign_checkpoint, None, ChainEnd::START.number);
+        let checkpoints = Checkpoints::new(
+            administration.sign_checkpoint,
+            entry(None),
+            ChainEnd::START.number,
+        );
         assert!(checkpoints.is_due());
         for (seconds, is_due) in [(0, false), (59, false), (1, true), (1, false), (59, true)] {
             tokio::time::advance(Duration::from_secs(seconds)).await;

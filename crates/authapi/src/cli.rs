@@ -122,7 +122,7 @@ pub enum Migrate {
     Status(Listing),
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Keys {
     /// Generate a signing key, and the refresh key and the audit key if they are missing.
     Generate {
@@ -131,6 +131,42 @@ pub enum Keys {
     },
     /// List the signing keys.
     List(Listing),
+    /// Create a signing key that is published and signs later, or a refresh key.
+    Publish {
+        #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
+        algorithm: Algorithm,
+        /// Create a refresh key. It makes new refresh tokens once every replica has loaded it.
+        #[arg(long, conflicts_with = "algorithm")]
+        refresh: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Make a published key sign, and retire the key that signs.
+    Rotate {
+        /// The key that is to sign; the published key with the oldest file by default.
+        #[arg(value_name = "KID")]
+        kid: Option<String>,
+        /// Do not wait until other services have fetched the key: they reject its tokens meanwhile.
+        #[arg(long)]
+        urgent: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Retire a published key, so that it never signs.
+    Retire {
+        #[arg(value_name = "KID")]
+        kid: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Delete a retired or published key, or an older refresh key, once no valid token needs it.
+    Remove {
+        /// The id of a signing key, or the fingerprint of a refresh key.
+        #[arg(value_name = "KEY")]
+        key: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
 }
 
 /// The algorithm of a signing key (RFC 7518, section 3.1; RFC 8037).

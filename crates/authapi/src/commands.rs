@@ -56,7 +56,7 @@ fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
     match command {
         Configured::Serve => block_on(serve::run(loaded.settings)),
         Configured::Migrate(command) => block_on(migrate::run(settings, command)),
-        Configured::Keys(command) => keys::run(&settings.keys, command),
+        Configured::Keys(command) => block_on(keys::run(settings, command)),
         Configured::Users(command) => block_on(users::run(settings, command)),
         Configured::Passwords(command) => block_on(passwords::run(settings, command)),
         Configured::Roles(command) => block_on(roles::run(settings, command)),

@@ -1,18 +1,25 @@
 //! Loads the keys, after generating missing ones if that is allowed.
 
-use crate::{Failure, settings::KeysSettings};
+use crate::{Failure, live_keys::LiveKeys, settings::KeysSettings, signing_fence::SigningFence};
 use adapters_crypto::keys::{
     AUDIT_KEY_FILE, Algorithm, AuditKey, KeyError, KeyRing, KeyRules, generate_audit_key,
     generate_first_signing_key, generate_refresh_key, has_refresh_key,
 };
-use std::path::{self, Path, PathBuf};
+use domain::ports::Clock;
+use session_cache::BootClock;
+use std::{
+    path::{self, Path, PathBuf},
+    sync::Arc,
+};
 
-/// Loads the keys. Logs each generated key, since losing a key logs out all users.
-pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
+/// Loads the keys, to follow the folder while the process runs. Logs each generated key, since
+/// losing a key logs out all users.
+pub fn load(settings: &KeysSettings, clock: Arc<dyn Clock>) -> Result<LiveKeys, Failure> {
     if settings.generate_missing {
         generate_missing_keys(&settings.dir)?;
     }
-    KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)
+    let fence = Arc::new(SigningFence::new(Arc::new(BootClock)));
+    LiveKeys::load(settings.clone(), fence, clock).map_err(unusable)
 }
 
 /// Checks, before the schema is migrated, that keys which are not generated exist: the previous
@@ -83,18 +90,20 @@ fn unusable(error: KeyError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adapters_crypto::keys::list;
+    use crate::live_keys::LoadedKeys;
+    use adapters_crypto::{SystemClock, keys::list};
     use std::{sync::Barrier, thread};
 
     const ROUNDS: usize = 20;
     const STARTS: usize = 16;
 
     /// Loads the keys of one folder on many threads at once.
-    fn load_at_once(settings: &KeysSettings) -> Vec<KeyRing> {
+    fn load_at_once(settings: &KeysSettings) -> Vec<LoadedKeys> {
         let start = Barrier::new(STARTS);
         let start_one = || {
             start.wait();
-            load(settings).expect("the keys can be loaded")
+            let keys = load(settings, Arc::new(SystemClock));
+            keys.expect("the keys can be loaded").loaded()
         };
         thread::scope(|scope| {
             let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start_one)).collect();
@@ -119,9 +128,8 @@ mod tests {
             let stored = list(&settings.dir, rules(&settings)).expect("the keys can be listed");
             assert_eq!(stored.len(), 1, "round {round}: {stored:?}");
             for ring in &rings {
-                let kids: Vec<_> = ring.public_keys().iter().map(|key| &key.kid).collect();
-                assert_eq!(kids, [&stored[0].kid], "round {round}");
-                assert_eq!(ring.refresh_key(), rings[0].refresh_key(), "round {round}");
+                assert_eq!(ring.signing, [stored[0].kid.as_str()], "round {round}");
+                assert_eq!(ring.refresh, rings[0].refresh, "round {round}");
             }
         }
     }

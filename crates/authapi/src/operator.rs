@@ -104,8 +104,10 @@ impl Operator {
             storage,
             leases,
             replicas,
+            has_one_server,
             ..
         } = database.ports(audit_keys);
+        let replicas = (!has_one_server).then_some(replicas);
         if let Some(replicas) = replicas.as_deref().filter(|_| !audit_keys.only_verifies()) {
             check_audit_key(replicas, &audit_keys.key_id()).await?;
         }

@@ -6,45 +6,37 @@ use crate::{
     settings::{TokensSettings, variable},
     wiring::delta,
 };
-use adapters_crypto::keys::KeyRing;
 use domain::{
     ports::{PortError, Replicas},
     replica::{LifetimeSetting, Mismatch, ReplicaSettings, RunningReplica, SharedSetting, TokenLifetimes},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    error::Error,
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long a server counts as running after it stored its entry. One that was killed counts for as
-/// long.
-const TERM: Duration = Duration::from_secs(15);
-/// The interval between renewals of the entry.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// How long a replica counts as running, and may make tokens, after it agreed with the others. One
+/// that was killed counts for as long.
+pub const TERM: Duration = Duration::from_secs(15);
 /// The wait budget for removing the entry at shutdown.
 const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// Returns how this server issues, verifies and revokes tokens, and the id of its audit key.
-pub fn replica_settings(
-    settings: &TokensSettings,
-    keys: &KeyRing,
-    audit_key: String,
-    bus: BusKind,
-) -> ReplicaSettings {
+/// Returns how this server issues, verifies and revokes tokens, and the id of its audit key. The
+/// keys of the tokens are left out.
+pub fn replica_settings(settings: &TokensSettings, audit_key: String, bus: BusKind) -> ReplicaSettings {
     let millis = |span| delta(span).num_milliseconds();
     ReplicaSettings {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
         client_id: settings.client_id.clone(),
-        signing_key: keys.signing_kid().to_owned(),
-        accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
+        signing_key: String::new(),
+        accepted_keys: BTreeSet::new(),
         loaded_keys: BTreeMap::new(),
-        refresh_key: keys.refresh_key_fingerprint(),
-        accepted_refresh_keys: keys.refresh_key_fingerprints().into_iter().collect(),
+        refresh_key: String::new(),
+        accepted_refresh_keys: BTreeSet::new(),
         audit_key: Some(audit_key),
         bus: Some(bus.name().to_owned()),
         lifetimes: TokenLifetimes {
@@ -57,92 +49,94 @@ pub fn replica_settings(
     }
 }
 
-/// The entry of this server, which other servers compare with theirs when they start.
+/// The entry of this server among the replicas of its database.
 #[derive(Clone)]
 pub struct ReplicaEntry {
     replicas: Arc<dyn Replicas>,
-    replica: RunningReplica,
+    /// New with each start.
+    id: Uuid,
+    /// Whether the database has one server at a time. The entries of others are then those of
+    /// servers that were killed.
+    is_alone: bool,
 }
 
 impl ReplicaEntry {
     /// Creates the entry without storing it.
-    pub fn new(replicas: Arc<dyn Replicas>, replica: RunningReplica) -> Self {
-        Self { replicas, replica }
+    pub fn new(replicas: Arc<dyn Replicas>, id: Uuid, is_alone: bool) -> Self {
+        Self {
+            replicas,
+            id,
+            is_alone,
+        }
     }
 
-    /// Stores the entry, and compares it with those of the replicas that run. Of two that start at
-    /// once, at least one finds the other.
-    ///
-    /// # Errors
-    /// If another replica would reject the tokens or the audit events of this one, or miss its
-    /// invalidations, or the other way round, unless `may_differ`. The entry is removed again.
-    pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
-        let unreadable = |error| Failure::because("the replicas cannot be compared", error);
-        self.replicas
-            .store(&self.replica, TERM)
-            .await
-            .map_err(unreadable)?;
-        let others = self.replicas.others(self.replica.id).await.map_err(unreadable)?;
-        self.compare_lifetimes(&others);
-        let own = &self.replica.settings;
-        let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
-            return Ok(());
+    /// Stores the entry, which lasts for `term`.
+    pub async fn store(&self, settings: ReplicaSettings, term: Duration) -> Result<(), PortError> {
+        let replica = RunningReplica {
+            id: self.id,
+            settings,
         };
-        let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
-        if may_differ && other_audit_key.is_none() {
-            let (what, effect) = (describe(&mismatch), effect(mismatch.setting));
-            tracing::warn!("{what}, so that each will {effect} of the other");
-            return Ok(());
+        self.replicas.store(&replica, term).await
+    }
+
+    /// Returns the settings of the other replicas that run.
+    pub async fn others(&self) -> Result<Vec<ReplicaSettings>, PortError> {
+        if self.is_alone {
+            return Ok(Vec::new());
         }
-        self.leave().await;
-        Err(refusal(
-            &other_audit_key.filter(|_| may_differ).unwrap_or(mismatch),
-        ))
+        self.replicas.others(self.id).await
     }
 
     /// Returns whether every running replica authenticates its audit events.
     pub async fn all_have_audit_keys(&self) -> Result<bool, PortError> {
-        let others = self.replicas.others(self.replica.id).await?;
+        let others = self.others().await?;
         Ok(others.iter().all(|other| other.audit_key.is_some()))
-    }
-
-    /// Keeps the entry until it is dropped.
-    pub async fn keep(&self) {
-        loop {
-            sleep(RENEW_EVERY).await;
-            if let Err(error) = self.replicas.store(&self.replica, TERM).await {
-                tracing::debug!(
-                    error = &error as &dyn Error,
-                    "the entry of this replica was not renewed; retrying later"
-                );
-            }
-        }
     }
 
     /// Removes the entry. If the database is unavailable, it expires later.
     pub async fn leave(&self) {
-        let removed = timeout(LEAVE_BUDGET, self.replicas.remove(self.replica.id)).await;
+        let removed = timeout(LEAVE_BUDGET, self.replicas.remove(self.id)).await;
         if !matches!(removed, Ok(Ok(()))) {
             tracing::debug!("the entry of this replica was not removed and expires");
         }
     }
+}
 
-    /// Logs lifetimes that differ. They are no reason to refuse: replicas accept each other's
-    /// tokens, and an operator changes lifetimes by restarting one replica after the other.
-    fn compare_lifetimes(&self, others: &[ReplicaSettings]) {
-        let own = &self.replica.settings;
-        let differing: BTreeSet<String> = others
-            .iter()
-            .flat_map(|other| own.other_lifetimes(other))
-            .map(|lifetime| variable(lifetime_key(lifetime)))
-            .collect();
-        if !differing.is_empty() {
-            let settings = Vec::from_iter(differing).join(", ");
-            tracing::warn!(
-                settings,
-                "another replica runs with other lifetimes; restart it with those of this one"
-            );
-        }
+/// Compares the settings `own` of this server with those of the `others`.
+///
+/// # Errors
+/// If another replica would reject the tokens or the audit events of this one, or miss its
+/// invalidations, or the other way round, unless `may_differ`.
+pub fn compare(own: &ReplicaSettings, others: &[ReplicaSettings], may_differ: bool) -> Result<(), Failure> {
+    compare_lifetimes(own, others);
+    let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
+        return Ok(());
+    };
+    let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
+    if may_differ && other_audit_key.is_none() {
+        let (what, effect) = (describe(&mismatch), effect(mismatch.setting));
+        tracing::warn!("{what}, so that each will {effect} of the other");
+        return Ok(());
+    }
+    Err(refusal(
+        &other_audit_key.filter(|_| may_differ).unwrap_or(mismatch),
+    ))
+}
+
+/// Logs lifetimes that differ. They are no reason to refuse: replicas accept each other's tokens,
+/// and an operator changes lifetimes by restarting one replica after the other.
+fn compare_lifetimes(own: &ReplicaSettings, others: &[ReplicaSettings]) {
+    let differing: BTreeSet<String> = others
+        .iter()
+        .flat_map(|other| own.other_lifetimes(other))
+        .map(|lifetime| variable(lifetime_key(lifetime)))
+        .collect();
+    if !differing.is_empty() {
+        let settings = Vec::from_iter(differing).join(", ");
+        tracing::warn!(
+            settings,
+            "another replica runs with other lifetimes; restart it with those of this one"
+        );
     }
 }
 

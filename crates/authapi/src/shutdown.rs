@@ -1,7 +1,12 @@
-//! Signals that stop the service: SIGTERM and Ctrl-C.
+//! Signals: SIGTERM and Ctrl-C stop the service. SIGHUP makes it read its keys again, or stops it
+//! if it runs in a terminal, which was closed then.
 
 use crate::{Failure, telemetry};
-use std::{process, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    process,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
@@ -15,6 +20,8 @@ const LOG_BUDGET: Duration = Duration::from_millis(300);
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    /// Present if the service runs in a terminal.
+    terminal_closed: Option<Signal>,
 }
 
 impl StopSignals {
@@ -23,12 +30,11 @@ impl StopSignals {
     /// # Errors
     /// If the system rejects the registration.
     pub fn listen() -> Result<Self, Failure> {
-        let listen_to = |kind| {
-            signal(kind).map_err(|error| Failure::because("signal handlers cannot be registered", error))
-        };
+        let hangup = is_in_terminal().then(|| listen_to(SignalKind::hangup()));
         Ok(Self {
             terminate: listen_to(SignalKind::terminate())?,
             interrupt: listen_to(SignalKind::interrupt())?,
+            terminal_closed: hangup.transpose()?,
         })
     }
 
@@ -53,6 +59,39 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            Some(()) = next_of(&mut self.terminal_closed) => {}
         }
     }
+}
+
+/// The signal that makes the service read its keys again. Once created, it prevents the signal from
+/// killing the process.
+pub struct ReloadSignal(Option<Signal>);
+
+impl ReloadSignal {
+    /// Registers the signal handler, unless the service runs in a terminal.
+    ///
+    /// # Errors
+    /// If the system rejects the registration.
+    pub fn listen() -> Result<Self, Failure> {
+        let hangup = (!is_in_terminal()).then(|| listen_to(SignalKind::hangup()));
+        hangup.transpose().map(Self)
+    }
+
+    /// Returns `Some` at the next signal, or `None` if there will be none.
+    pub async fn next(&mut self) -> Option<()> {
+        next_of(&mut self.0).await
+    }
+}
+
+async fn next_of(signal: &mut Option<Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
+}
+
+fn is_in_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+fn listen_to(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::because("signal handlers cannot be registered", error))
 }

@@ -10,7 +10,7 @@ use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
 use domain::{
     audit::KeyTrace,
-    ports::{DatabaseClock, PortError, Replicas, Storage},
+    ports::{DatabaseClock, KeyUses, PortError, Replicas, Storage},
 };
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
@@ -25,8 +25,10 @@ pub struct DatabasePorts {
     pub leases: Arc<dyn ReplicaLeases>,
     /// `None` for SQLite, which runs in this process and has no clock of its own.
     pub clock: Option<Arc<dyn DatabaseClock>>,
-    /// `None` for SQLite, which has only one server.
-    pub replicas: Option<Arc<dyn Replicas>>,
+    pub replicas: Arc<dyn Replicas>,
+    pub key_uses: Arc<dyn KeyUses>,
+    /// Whether the database has one server at a time, as SQLite has.
+    pub has_one_server: bool,
     /// `None` for SQLite, which seals audit events at once.
     pub sealing: Option<Sealing>,
 }
@@ -170,9 +172,11 @@ impl Database {
                 let storage = Arc::new(SqliteStorage::new(database, sealer));
                 DatabasePorts {
                     storage: Storage::over(&storage),
-                    leases: storage,
+                    leases: Arc::clone(&storage) as _,
                     clock: None,
-                    replicas: None,
+                    replicas: Arc::clone(&storage) as _,
+                    key_uses: storage,
+                    has_one_server: true,
                     sealing: None,
                 }
             }
@@ -187,7 +191,9 @@ impl Database {
                     leases: Arc::clone(&storage) as _,
                     clock: Some(Arc::clone(&storage) as _),
                     sealing: Some(Sealing::new(Arc::clone(&storage))),
-                    replicas: Some(storage),
+                    replicas: Arc::clone(&storage) as _,
+                    key_uses: storage,
+                    has_one_server: false,
                 }
             }
         }

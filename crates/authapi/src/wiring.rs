@@ -5,7 +5,10 @@ use crate::{
     audit_keys::{AuditKeys, KeyUser},
     bus::{self, Bus, BusKind, BusSettings},
     clock_watch::ClockWatch,
+    key_agreement::KeyAgreement,
     key_folder,
+    key_renewal::KeyRenewal,
+    key_stages::KeyStages,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
     metrics, replica,
@@ -17,8 +20,8 @@ use crate::{
 };
 use actix_web::http::Uri;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, BreachedFile, CachedTokenVerifier, HashPool, HashPoolSettings,
-    HmacRefreshMac, JwtTokens, OsRandomness, SystemClock, ZxcvbnMeter,
+    Argon2Hasher, Argon2Params, BreachedFile, CachedTokenVerifier, HashPool, HashPoolSettings, JwtTokens,
+    OsRandomness, SystemClock, ZxcvbnMeter,
 };
 use adapters_redis::{RedisClient, RedisHealth, RedisUse};
 use chrono::TimeDelta;
@@ -30,7 +33,6 @@ use domain::{
         RefreshTokenMac, Revocations, SessionMemory, Storage, StorageHealth, Throttle, TokenSigner,
         TokenVerifier,
     },
-    replica::RunningReplica,
     session::SessionRules,
     token::TokenRules,
     use_cases::ResetRules,
@@ -56,8 +58,9 @@ pub struct Ports {
     pub coherence: Arc<SessionCoherence>,
     /// The state of the session cache; `None` if session snapshots are not cached.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
-    /// Present if the database may have several servers.
-    pub replica_entry: Option<ReplicaEntry>,
+    pub key_agreement: Arc<KeyAgreement>,
+    /// Present if the service rotates its keys by itself.
+    pub key_renewal: Option<Arc<KeyRenewal>>,
     /// Present if audit events are sealed after their changes.
     pub sealing: Option<Sealing>,
     /// Present if the database has a clock of its own.
@@ -86,7 +89,8 @@ impl Ports {
     /// # Errors
     /// If the database with `trace` was used with another audit key, or the settings are unusable.
     pub fn new(settings: &Settings, database: &Database, trace: &KeyTrace) -> Result<Self, Failure> {
-        let keys = key_folder::load(&settings.keys)?;
+        let clock = Arc::new(SystemClock);
+        let keys = Arc::new(key_folder::load(&settings.keys, clock.clone())?);
         let audit_keys = AuditKeys::of_database(&settings.keys, trace, KeyUser::Server)?;
         let bus_kind = BusKind::of(settings);
         metrics::invalidation_bus(bus_kind);
@@ -96,15 +100,17 @@ impl Ports {
             redis,
         } = BusSettings::new(settings, database).open()?;
         let database = database.ports(&audit_keys);
-        let mac = HmacRefreshMac::of_ring(&keys);
-        let replica_settings = replica_settings(&settings.tokens, &keys, audit_keys.key_id(), bus_kind);
-        let jwt = Arc::new(JwtTokens::new(keys));
+        let key_renewal = settings.keys.rotate_every.map(|every| {
+            let stages = KeyStages::new(settings, &database);
+            let folder = settings.keys.dir.clone();
+            Arc::new(KeyRenewal::new(stages, folder, clock.clone(), delta(every)))
+        });
         let PasswordPorts {
             hasher,
             meter,
             breached,
         } = PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
-        let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
+        let randomness = Arc::new(OsRandomness);
         let coherence = replica::coherence(
             database.leases,
             bus,
@@ -112,13 +118,13 @@ impl Ports {
             &*randomness,
             replica::cache_limits(&settings.session_cache),
         );
-        let replica_entry = database.replicas.map(|replicas| {
-            let replica = RunningReplica {
-                id: (&*randomness as &dyn Randomness).uuid(clock.now()),
-                settings: replica_settings,
-            };
-            ReplicaEntry::new(replicas, replica)
-        });
+        let id = (&*randomness as &dyn Randomness).uuid(clock.now());
+        let key_agreement = KeyAgreement::new(
+            Arc::clone(&keys),
+            ReplicaEntry::new(database.replicas, id, database.has_one_server),
+            database.key_uses,
+            replica_settings(&settings.tokens, audit_keys.key_id(), bus_kind),
+        );
         let clock_watch = database.clock.map(|database| {
             let limit = delta(settings.database.max_clock_skew);
             Arc::new(ClockWatch::new(Arc::clone(&clock) as _, database, limit))
@@ -133,7 +139,8 @@ impl Ports {
             coherence,
             sealing: database.sealing,
             clock_watch,
-            replica_entry,
+            key_agreement: Arc::new(key_agreement),
+            key_renewal,
             hasher,
             meter,
             breached,
@@ -144,10 +151,10 @@ impl Ports {
             bus: bus_kind,
             bus_health: bus_health.filter(|_| caches_sessions),
             redis_health: redis.map(|redis| redis_health(redis, &settings.throttle)),
-            signer: Arc::clone(&jwt) as _,
-            verifier: verifier(&jwt, &settings.tokens),
-            public_keys: jwt,
-            mac: Arc::new(mac),
+            signer: keys.signer(),
+            verifier: verifier(&keys.jwt, &settings.tokens),
+            public_keys: Arc::clone(&keys.jwt) as _,
+            mac: Arc::clone(&keys.mac) as _,
             clock,
             randomness,
         })

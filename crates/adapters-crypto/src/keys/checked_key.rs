@@ -1,13 +1,11 @@
 use super::{
     Algorithm, KeyError, KeyRules, KeyState, PublicKey,
+    file::modified,
     key_file::{self, KeyFile},
     key_pair::KeyPair,
 };
 use chrono::{DateTime, Utc};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// A key file as shown in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,16 +38,6 @@ pub fn list(folder: &Path, rules: KeyRules) -> Result<Vec<KeyEntry>, KeyError> {
         })
     });
     entries.collect()
-}
-
-fn modified(path: &Path) -> Result<DateTime<Utc>, KeyError> {
-    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
-    modified
-        .map(DateTime::<Utc>::from)
-        .map_err(|source| KeyError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })
 }
 
 /// A key of a folder, and why the service refuses to start with it, if so.

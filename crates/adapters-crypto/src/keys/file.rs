@@ -2,6 +2,7 @@
 
 use super::KeyError;
 use crate::OsRandomness;
+use chrono::{DateTime, Utc};
 use domain::ports::Randomness;
 use rustix::process::geteuid;
 use std::{
@@ -107,6 +108,17 @@ fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), Key
 /// `..data`.
 fn is_mounted_by_kubernetes(path: &Path) -> bool {
     fs::symlink_metadata(path.with_file_name("..data")).is_ok()
+}
+
+/// Returns when a file was last written, or [marked](super::KeyFolder) with the time of a change.
+pub fn modified(path: &Path) -> Result<DateTime<Utc>, KeyError> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified
+        .map(DateTime::<Utc>::from)
+        .map_err(|source| KeyError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Checks that other users cannot replace the files in a folder.

@@ -56,7 +56,9 @@ impl KeyFolder {
     /// # Errors
     /// If the folder cannot be written.
     pub fn publish_refresh_key(&self, now: DateTime<Utc>) -> Result<RefreshKeyEntry, KeyError> {
-        refresh_keys::generate_next(&self.path, now)
+        let key = refresh_keys::generate_next(&self.path, now)?;
+        touch(&key.path, now)?;
+        Ok(RefreshKeyEntry { since: now, ..key })
     }
 
     /// Makes the key `kid` sign, and retires the one that signed.

@@ -2,7 +2,7 @@
 
 use super::{
     KeyError,
-    file::{file_names, lock_folder, make_folder},
+    file::{file_names, lock_folder, make_folder, modified},
     secret_bytes::{generate_secret_bytes, read_secret_bytes},
 };
 use aws_lc_rs::hmac;
@@ -46,6 +46,19 @@ impl RefreshKey {
 pub struct RefreshKeyEntry {
     pub path: PathBuf,
     pub fingerprint: String,
+    /// When the file was written.
+    pub since: DateTime<Utc>,
+}
+
+impl RefreshKeyEntry {
+    fn of(folder: &Path, name: &str) -> Result<Self, KeyError> {
+        let path = folder.join(name);
+        Ok(Self {
+            fingerprint: read(folder, name)?.fingerprint,
+            since: modified(&path)?,
+            path,
+        })
+    }
 }
 
 /// Lists the refresh keys in `folder`, the newest first.
@@ -53,13 +66,11 @@ pub struct RefreshKeyEntry {
 /// # Errors
 /// If the folder or a file cannot be read, is accessible to others or contains no key.
 pub fn list_refresh_keys(folder: &Path) -> Result<Vec<RefreshKeyEntry>, KeyError> {
-    let names = find(folder)?.into_iter();
-    let entries = names.map(|name| {
-        let fingerprint = read(folder, &name)?.fingerprint;
-        let path = folder.join(name);
-        Ok(RefreshKeyEntry { path, fingerprint })
-    });
-    entries.collect()
+    let names = find(folder)?;
+    names
+        .iter()
+        .map(|name| RefreshKeyEntry::of(folder, name))
+        .collect()
 }
 
 /// Returns whether `folder` contains a refresh key.
@@ -92,9 +103,8 @@ pub fn generate_refresh_key(folder: &Path) -> Result<PathBuf, KeyError> {
 /// Generates a refresh key that is newer than the others. The folder MUST be locked.
 pub(super) fn generate_next(folder: &Path, now: DateTime<Utc>) -> Result<RefreshKeyEntry, KeyError> {
     let name = format!("{PREFIX}{}{SUFFIX}", now.format("%Y%m%dT%H%M%S%.6fZ"));
-    let path = generate_secret_bytes(folder, &name)?;
-    let fingerprint = read(folder, &name)?.fingerprint;
-    Ok(RefreshKeyEntry { path, fingerprint })
+    generate_secret_bytes(folder, &name)?;
+    RefreshKeyEntry::of(folder, &name)
 }
 
 /// Reads the refresh keys in `folder`, the newest first.

@@ -3,7 +3,8 @@ use async_trait::async_trait;
 use diesel_async::SimpleAsyncConnection;
 use domain::ports::{PortError, StorageHealth};
 
-/// Reads a table, and does what a login, a sealer and a signer of checkpoints write, for no row.
+/// Reads a table, and does what a login, a sealer, a signer of checkpoints and a rotation of keys
+/// write, for no row.
 /// The server checks before it executes a statement that the transaction is not read-only, as on a
 /// standby, and that the role has the rights. The statements lock no row and write nothing.
 const PROBE: &str = "
@@ -16,7 +17,9 @@ const PROBE: &str = "
     INSERT INTO audit_trail (number) SELECT number FROM audit_trail WHERE false;
     UPDATE audit_chain SET head_number = head_number WHERE false;
     INSERT INTO audit_checkpoints (number) SELECT number FROM audit_checkpoints WHERE false;
-    DELETE FROM audit_checkpoints WHERE false";
+    DELETE FROM audit_checkpoints WHERE false;
+    INSERT INTO key_uses (key) SELECT key FROM key_uses WHERE false;
+    UPDATE key_uses SET used_until = used_until WHERE false";
 
 #[async_trait]
 impl StorageHealth for PostgresStorage {

@@ -76,6 +76,8 @@ async fn storage_is_not_healthy_while_the_role_lacks_a_right_that_a_login_needs(
         ("UPDATE", "audit_chain"),
         ("INSERT", "audit_checkpoints"),
         ("DELETE", "audit_checkpoints"),
+        ("INSERT", "key_uses"),
+        ("UPDATE", "key_uses"),
     ] {
         let mut tested = tested().await;
         let role = format!("lacking_{}", unique_uuid().simple());

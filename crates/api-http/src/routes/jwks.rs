@@ -2,7 +2,11 @@ use crate::{etag::EntityTag, state::Edge};
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
 use domain::jwk::{self, Jwk, JwkMaterial, JwkSet};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// How long the set may be cached, unless the settings differ.
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// A JWK set (RFC 7517, section 5).
 #[derive(Serialize, ToSchema)]
@@ -206,8 +210,9 @@ impl From<Jwk> for JwkResponse {
 )]
 pub async fn jwks(edge: Data<Edge>) -> impl Responder {
     let keys = edge.use_cases.public_keys.jwk_set();
+    let max_age = edge.settings.jwks_max_age.unwrap_or(MAX_AGE).as_secs();
     HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((header::CACHE_CONTROL, format!("public, max-age={max_age}")))
         .insert_header(EntityTag::of_keys(&keys).header())
         .json(JwkSetResponse::from(keys))
 }

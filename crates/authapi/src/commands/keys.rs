@@ -1,9 +1,11 @@
+mod rotation;
+
 use super::output;
 use crate::{
     Failure,
     cli::{self, Keys, Listing},
     key_folder,
-    settings::KeysSettings,
+    settings::{KeysSettings, Settings},
 };
 use adapters_crypto::keys::{
     Algorithm, KeyEntry, KeyError, KeyState, generate_audit_key, generate_refresh_key, generate_signing_key,
@@ -11,11 +13,22 @@ use adapters_crypto::keys::{
 };
 use serde::Serialize;
 
-/// Generates or lists keys.
-pub fn run(settings: &KeysSettings, command: Keys) -> Result<(), Failure> {
+/// Generates, lists and rotates keys.
+pub async fn run(settings: &Settings, command: Keys) -> Result<(), Failure> {
     match command {
-        Keys::Generate { algorithm } => generate(settings, algorithm.into()),
-        Keys::List(listing) => show(settings, listing),
+        Keys::Generate { algorithm } => generate(&settings.keys, algorithm.into()),
+        Keys::List(listing) => show(&settings.keys, listing),
+        Keys::Publish {
+            refresh: true,
+            listing,
+            ..
+        } => rotation::publish_refresh(settings, listing),
+        Keys::Publish {
+            algorithm, listing, ..
+        } => rotation::publish(settings, algorithm.into(), listing),
+        Keys::Rotate { kid, urgent, listing } => rotation::rotate(settings, kid, urgent, listing).await,
+        Keys::Retire { kid, listing } => rotation::retire(settings, &kid, listing).await,
+        Keys::Remove { key, listing } => rotation::remove(settings, &key, listing).await,
     }
 }
 
@@ -24,7 +37,7 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
     let generated = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
     let use_ = match generated.state {
         KeyState::Signing => "signs tokens from the next start",
-        KeyState::Published | KeyState::Retired => "is published from the next start and does not sign yet",
+        KeyState::Published | KeyState::Retired => "is published and does not sign yet",
     };
     output::line(format_args!(
         "{} (kid {}) {use_}",

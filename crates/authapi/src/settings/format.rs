@@ -39,26 +39,66 @@ pub mod span {
 
 /// Durations, or `forever`, which is `None`.
 pub mod span_or_forever {
-    use super::span::written;
-    use humantime_serde::re::humantime::parse_duration;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use super::span_or;
+    use serde::{Deserializer, Serializer};
     use std::time::Duration;
 
     const FOREVER: &str = "forever";
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        span_or::deserialize(FOREVER, deserializer)
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        span_or::serialize(*span, FOREVER, serializer)
+    }
+}
+
+/// Durations, or `never`, which is `None`.
+pub mod span_or_never {
+    use super::span_or;
+    use serde::{Deserializer, Serializer};
+    use std::time::Duration;
+
+    const NEVER: &str = "never";
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        span_or::deserialize(NEVER, deserializer)
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        span_or::serialize(*span, NEVER, serializer)
+    }
+}
+
+/// Durations, or a word that stands for none.
+mod span_or {
+    use super::span::written;
+    use humantime_serde::re::humantime::parse_duration;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        none: &str,
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text == FOREVER {
+        if text == none {
             return Ok(None);
         }
         parse_duration(&text).map(Some).map_err(D::Error::custom)
     }
 
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        span: Option<Duration>,
+        none: &str,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match span {
-            Some(span) => serializer.serialize_str(&written(*span)),
-            None => serializer.serialize_str(FOREVER),
+            Some(span) => serializer.serialize_str(&written(span)),
+            None => serializer.serialize_str(none),
         }
     }
 }

@@ -134,6 +134,13 @@ pub struct KeysSettings {
     pub generate_missing: bool,
     /// Whether RSA keys of 2048 bits are accepted; otherwise the minimum is 3072.
     pub allow_rsa_2048: bool,
+    /// How long other services may cache the JWKS. A published key signs only after this time.
+    #[serde(with = "format::span")]
+    pub jwks_max_age: Duration,
+    /// The age of the signing key and the refresh key at which the service replaces them; `None` if
+    /// it does not.
+    #[serde(with = "format::span_or_never")]
+    pub rotate_every: Option<Duration>,
 }
 
 impl Default for KeysSettings {
@@ -142,6 +149,8 @@ impl Default for KeysSettings {
             dir: PathBuf::from("keys"),
             generate_missing: true,
             allow_rsa_2048: false,
+            jwks_max_age: Duration::from_mins(5),
+            rotate_every: None,
         }
     }
 }

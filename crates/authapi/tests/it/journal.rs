@@ -256,8 +256,8 @@ pub fn client_request_id(details: &str) -> Option<String> {
     details["client_request_id"].as_str().map(ToOwned::to_owned)
 }
 
-/// Returns whether a request for `step` may have written these actions. `taken_before` is whether an
-/// earlier one took the step, although the client got no confirmation.
+/// Returns whether a request for `step` may have written these actions. `taken_before` is whether
+/// an earlier one took the step, although the client got no confirmation.
 fn fits(step: Step, outcome: Outcome, written: &[&str], taken_before: bool) -> bool {
     let whole = written == Vec::from_iter(step.action());
     // Each login opens a session. The other steps change nothing when they are repeated.

@@ -23,13 +23,17 @@ enum Effect {
 use Effect::{Creates, Fails, FailsWithoutFile, NeedsNone};
 
 /// Every command with its arguments. A new command must be added here.
-const CALLS: [(&str, &[&str], Effect); 34] = [
+const CALLS: [(&str, &[&str], Effect); 38] = [
     ("serve", &[], Creates),
     ("migrate up", &[], Creates),
     ("migrate down", &[], FailsWithoutFile),
     ("migrate status", &[], FailsWithoutFile),
     ("keys generate", &[], NeedsNone),
     ("keys list", &[], NeedsNone),
+    ("keys publish", &[], NeedsNone),
+    ("keys rotate", &[], Fails),
+    ("keys retire", &["kid"], Fails),
+    ("keys remove", &["kid"], Fails),
     ("users create", &["--login", "alice"], Creates),
     ("users list", &[], Fails),
     ("users show", &["--login", "alice"], Fails),

@@ -25,6 +25,7 @@ pub mod crash;
 mod endpoints;
 mod forwarded_for;
 mod import;
+pub mod key_rotation;
 mod known_places;
 mod missing_database;
 pub mod overload;

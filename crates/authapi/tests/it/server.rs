@@ -327,6 +327,11 @@ impl Server {
         self.signal(Signal::TERM);
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(self) -> Stopped {
         self.ask_to_stop();

@@ -8,6 +8,7 @@ use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;
+mod key_rotation;
 #[path = "../postgres_redis/redis_failures.rs"]
 mod redis_failures;
 mod replicas;

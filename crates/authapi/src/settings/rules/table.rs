@@ -93,6 +93,16 @@ pub fn rules() -> Vec<Rule> {
         Rule::boolean("keys.allow_rsa_2048"),
         Rule::parsed("keys.dir", "the path of a folder"),
         Rule::boolean("keys.generate_missing"),
+        Rule::checked(
+            "keys.jwks_max_age",
+            format!("a duration such as 5m, from {} to {}, in whole seconds", written(SECOND), written(DAY)),
+            |s| (SECOND..=DAY).contains(&s.keys.jwks_max_age) && s.keys.jwks_max_age.subsec_nanos() == 0,
+        ),
+        Rule::checked(
+            "keys.rotate_every",
+            format!("a duration such as 90d, from {} to {}, or never", written(SECOND), written(TEN_YEARS)),
+            |s| s.keys.rotate_every.is_none_or(|every| (SECOND..=TEN_YEARS).contains(&every)),
+        ),
         Rule::parsed("log.format", "auto, pretty or json"),
         Rule::parsed("log.level", "error, warn, info, debug, trace or off, or directives such as info,domain=debug"),
         own_address("metrics.host"),
