@@ -510,7 +510,7 @@ fn opening(session: &NewSession, max_sessions: u32) -> OpenSession {
 
 fn identity(session: &NewSession) -> TokenIdentity {
     TokenIdentity {
-        user: session.user,
+        principal: session.user.into(),
         session: session.id,
         epoch: Epoch::FIRST,
     }

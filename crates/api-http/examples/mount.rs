@@ -4,7 +4,7 @@
 //! `cargo run -p api-http --example mount`
 
 use actix_web::{App, HttpServer, web, web::Data};
-use api_http::{Authenticated, Edge, HttpSettings, Mutations, UseCases, configure};
+use api_http::{AuthenticatedUser, Edge, HttpSettings, Mutations, UseCases, configure};
 use domain::core::{Administration, Core};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use testkit::{Fakes, fixtures::PASSWORD};
 use tokio::runtime::Handle;
 
 /// A route of the application. Its caller has a valid access token.
-async fn hello(Authenticated(caller): Authenticated) -> String {
+async fn hello(AuthenticatedUser(caller): AuthenticatedUser) -> String {
     format!("hello, {}", caller.user().login.as_typed())
 }
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mutations = edge.mutations.clone();
     let server = HttpServer::new(move || {
         App::new()
-            // Required by `Authenticated` in the application's routes, which must come first
+            // Required by `AuthenticatedUser` in the application's routes, which must come first
             // because the service answers every other path.
             .app_data(Data::new(edge.clone()))
             .route("/hello", web::get().to(hello))

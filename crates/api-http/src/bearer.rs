@@ -1,8 +1,11 @@
 //! Tokens from the `Authorization` header, the only accepted place (RFC 6750, section 2.1).
 
-use crate::{logged_user::LoggedUser, problem::Problem, state::Edge};
+use crate::{logged_principal::LoggedPrincipal, problem::Problem, state::Edge};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
-use domain::{caller::Caller, use_cases::Authenticate};
+use domain::{
+    caller::{Caller, UserCaller},
+    use_cases::Authenticate,
+};
 use secrecy::SecretString;
 use std::{future::Future, pin::Pin};
 
@@ -64,8 +67,25 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// An extractor for the few routes that also accept a caller who must first change their password.
-pub struct EvenWithResetPassword(pub Caller);
+/// An extractor for routes that require an accepted access token of a user. A machine gets the
+/// problem `user_required`; otherwise, it is like [`Authenticated`].
+pub struct AuthenticatedUser(pub UserCaller);
+
+impl FromRequest for AuthenticatedUser {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let authenticated = Authenticated::from_request(request, payload);
+        Box::pin(async move {
+            let Authenticated(caller) = authenticated.await?;
+            Ok(Self(caller.try_into()?))
+        })
+    }
+}
+
+/// An extractor for the few routes that also accept a user who must first change their password.
+pub struct EvenWithResetPassword(pub UserCaller);
 
 impl FromRequest for EvenWithResetPassword {
     type Error = Problem;
@@ -75,7 +95,7 @@ impl FromRequest for EvenWithResetPassword {
         let request = request.clone();
         Box::pin(async move {
             let token = required_text(&request)?;
-            Ok(Self(identify(&request, token).await?))
+            Ok(Self(identify(&request, token).await?.try_into()?))
         })
     }
 }
@@ -87,7 +107,7 @@ async fn identify(request: &HttpRequest, token: &str) -> Result<Caller, Problem>
         .expect("configure() adds it to its scope, and the application to its other routes");
     let authenticate = &edge.use_cases.core.authenticate;
     let caller = authenticate.even_with_a_reset_password(token).await?;
-    LoggedUser(caller.user().id).attach(request);
+    LoggedPrincipal(caller.principal().id()).attach(request);
     Ok(caller)
 }
 

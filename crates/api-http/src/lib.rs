@@ -25,7 +25,7 @@ mod home;
 mod host;
 mod if_match;
 mod if_none_match;
-mod logged_user;
+mod logged_principal;
 mod metrics;
 mod mutations;
 mod openapi;
@@ -40,7 +40,7 @@ mod session_bus;
 mod state;
 mod web_origin;
 
-pub use bearer::Authenticated;
+pub use bearer::{Authenticated, AuthenticatedUser};
 pub use configure::configure;
 pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
 pub use cookie_path::{CookiePathPrefix, CookiePathPrefixRefused};

@@ -7,7 +7,7 @@ use crate::{
     cors,
     host::check_preflight_host,
     if_none_match::CachedTags,
-    logged_user::LoggedUser,
+    logged_principal::LoggedPrincipal,
     metrics::RequestMeter,
     problem::Problem,
     request_ids::RequestIds,
@@ -24,7 +24,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use domain::audit::Origin;
+use domain::{audit::Origin, principal::PrincipalId};
 use request_scope::RequestScope;
 use std::{
     future::{Ready, ready},
@@ -94,7 +94,9 @@ impl Line {
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.meter.record_response(route, response.status(), code);
-        let user = LoggedUser::find(response).map(|user| user.0.to_string());
+        let principal = LoggedPrincipal::find(response).map(|principal| principal.0);
+        let user = principal.and_then(PrincipalId::user).map(|id| id.to_string());
+        let machine = principal.and_then(PrincipalId::machine).map(|id| id.to_string());
         tracing::info!(
             method = self.method.as_str(),
             route,
@@ -102,6 +104,7 @@ impl Line {
             code,
             elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             user,
+            machine,
             request_id = self.ids.own,
             client_request_id = self.ids.of_client,
             client = self.client,
@@ -127,6 +130,7 @@ pub async fn handle(
         client_request_id = ids.of_client,
         client = client.map(field::display),
         user = field::Empty,
+        machine = field::Empty,
         code = field::Empty
     );
     let shown_id = ids.shown().to_owned();
@@ -192,8 +196,12 @@ async fn answer(
     if let Some(code) = code {
         Span::current().record("code", code);
     }
-    if let Some(LoggedUser(user)) = LoggedUser::find(&response) {
-        Span::current().record("user", field::display(user));
+    if let Some(LoggedPrincipal(principal)) = LoggedPrincipal::find(&response) {
+        let name = match principal {
+            PrincipalId::User(_) => "user",
+            PrincipalId::Machine(_) => "machine",
+        };
+        Span::current().record(name, field::display(principal));
     }
     Ok((response, code))
 }

@@ -29,7 +29,7 @@ pub use unsealed::Unsealed;
 pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
 
 pub use crate::origin::Origin;
-use crate::{session::SessionId, user::UserId};
+use crate::{machine::MachineId, principal::PrincipalId, session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};
 use std::{collections::BTreeMap, fmt};
 
@@ -39,8 +39,18 @@ pub enum Actor {
     /// A caller who is not logged in: one who registers, or who presents a used refresh token.
     Anonymous,
     User(UserId),
+    Machine(MachineId),
     /// The command line.
     Operator,
+}
+
+impl From<PrincipalId> for Actor {
+    fn from(principal: PrincipalId) -> Self {
+        match principal {
+            PrincipalId::User(user) => Self::User(user),
+            PrincipalId::Machine(machine) => Self::Machine(machine),
+        }
+    }
 }
 
 /// Actor, time and origin of a change. Every storage method that changes something takes one and

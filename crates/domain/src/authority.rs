@@ -143,7 +143,7 @@ impl Authority {
             return Ok(());
         };
         let assigner = caller.may(&Permission::ROLES_ASSIGN);
-        if caller.user().id != target.user.id {
+        if !caller.is(target.user.id) {
             require(caller, &Permission::ROLES_ASSIGN)?;
             within_reach(caller, target)?;
         }
@@ -222,7 +222,7 @@ impl Authority {
 
     fn change(&self, target: &Target, permission: &Permission) -> Result<(), Denied> {
         match self {
-            Self::Caller(caller) if caller.user().id != target.user.id => {
+            Self::Caller(caller) if !caller.is(target.user.id) => {
                 require(caller, permission)?;
                 within_reach(caller, target)
             }
@@ -265,23 +265,23 @@ fn reaches(caller: &Caller, role: &Role) -> bool {
 /// `admin`.
 fn reaches_role(caller: &Caller, role: &RoleName) -> bool {
     let is_granted = || Permission::to_assign(role).is_some_and(|granted| caller.may(&granted));
-    caller.user().roles.contains(role) || *role != RoleName::ADMIN && is_granted()
+    caller.principal().roles().contains(role) || *role != RoleName::ADMIN && is_granted()
 }
 
 /// Returns whether the caller has `role`.
 fn has(caller: &Caller, role: &Role) -> bool {
-    caller.user().roles.contains(&role.name)
+    caller.principal().roles().contains(&role.name)
 }
 
 fn is_admin(caller: &Caller) -> bool {
-    caller.user().roles.contains(&RoleName::ADMIN)
+    caller.principal().roles().contains(&RoleName::ADMIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
+        fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user, user_in},
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
         step_up::StepUp,
@@ -301,7 +301,7 @@ mod tests {
 
     fn admin() -> Authority {
         let mut snapshot = snapshot_with(OWN_PERMISSIONS.into());
-        snapshot.user.roles.insert(RoleName::ADMIN);
+        user_in(&mut snapshot).roles.insert(RoleName::ADMIN);
         validated(snapshot)
     }
 
@@ -339,13 +339,13 @@ mod tests {
     /// A user with the roles `user` and `name`, and these permissions.
     fn having(name: &str, texts: &[&str]) -> Authority {
         let mut snapshot = snapshot_with(permissions(texts));
-        snapshot.user.roles.extend(roles(&[name]));
+        user_in(&mut snapshot).roles.extend(roles(&[name]));
         validated(snapshot)
     }
 
     fn validated(snapshot: SessionSnapshot) -> Authority {
         let identity = TokenIdentity {
-            user: USER,
+            principal: USER.into(),
             session: SESSION,
             epoch: EPOCH,
         };
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn an_authority_requires_a_valid_session_and_user() {
         let identity = TokenIdentity {
-            user: USER,
+            principal: USER.into(),
             session: SESSION,
             epoch: EPOCH,
         };
@@ -448,7 +448,7 @@ mod tests {
         ));
         assert!(Authority::validate(Some(identity), Some(snapshot()), now()).is_ok());
         let mut changed = snapshot();
-        changed.user.epoch = Epoch(5);
+        user_in(&mut changed).epoch = Epoch(5);
         let late = snapshot().lifetime.expires_at;
         for (snapshot, at) in [(None, now()), (Some(changed), now()), (Some(snapshot()), late)] {
             let refused = Authority::validate(Some(identity), snapshot, at).map(|_| ());

@@ -1,23 +1,26 @@
 //! The caller: a validated access token with the snapshot of its session.
 
 use crate::{
+    principal::{Principal, PrincipalId},
     role::{Permission, Permissions},
     session::{Lifetime, Liveness, SessionId},
     step_up::StepUp,
     token::TokenIdentity,
-    user::{User, UserStatus},
+    user::{User, UserId, UserStatus},
 };
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 use thiserror::Error;
 
-/// A session and its user, read at the same instant: all that a request needs to know about them.
+/// A session and its principal, read at the same instant: all that a request needs to know about
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSnapshot {
+    /// The session; for a machine, the id of the secret.
     pub session: SessionId,
     pub lifetime: Lifetime,
-    pub user: User,
-    /// The permissions of the user's roles, according to the current catalogue.
+    pub principal: Principal,
+    /// The permissions of the principal's roles, according to the current catalogue.
     pub permissions: Permissions,
 }
 
@@ -28,11 +31,11 @@ pub enum SessionInvalid {
     #[error("the session has ended")]
     Revoked,
     /// Roles, password or status changed. The client must refresh or log in again.
-    #[error("the user has changed since the token was issued")]
+    #[error("the user or machine has changed since the token was issued")]
     Outdated,
 }
 
-/// A caller whose access token was accepted.
+/// A caller whose access token was accepted: a user or a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     snapshot: Arc<SessionSnapshot>,
@@ -40,9 +43,18 @@ pub struct Caller {
     step_up: StepUp,
 }
 
+/// A [`Caller`] that is a user. Operations on one's own account require one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserCaller(Caller);
+
+/// The error for a machine that calls an operation on one's own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this operation is for users, and the caller is a machine")]
+pub struct NotAUser;
+
 impl SessionSnapshot {
-    /// Checks that the session and the user still validate a token with `identity`. The caller has
-    /// no step-up until [`Caller::with_step_up`] adds that of the token.
+    /// Checks that the session and the principal still validate a token with `identity`. The caller
+    /// has no step-up until [`Caller::with_step_up`] adds that of the token.
     ///
     /// # Errors
     /// Returns [`SessionInvalid::Outdated`] if roles, password or status changed, even if that
@@ -70,10 +82,10 @@ impl SessionSnapshot {
     }
 
     fn check(&self, identity: TokenIdentity, now: DateTime<Utc>) -> Result<(), SessionInvalid> {
-        if self.session != identity.session || self.user.id != identity.user {
+        if self.session != identity.session || self.principal.id() != identity.principal {
             return Err(SessionInvalid::Revoked);
         }
-        if self.user.epoch != identity.epoch || self.user.status != UserStatus::Active {
+        if self.principal.epoch() != identity.epoch || self.principal.status() != UserStatus::Active {
             return Err(SessionInvalid::Outdated);
         }
         match self.lifetime.at(now) {
@@ -98,8 +110,14 @@ impl Caller {
     }
 
     #[must_use]
-    pub fn user(&self) -> &User {
-        &self.snapshot.user
+    pub fn principal(&self) -> &Principal {
+        &self.snapshot.principal
+    }
+
+    /// Returns whether the caller is this user.
+    #[must_use]
+    pub fn is(&self, user: UserId) -> bool {
+        self.snapshot.principal.id() == PrincipalId::User(user)
     }
 
     /// Returns the identity in the caller's token, which storage validates again when the caller
@@ -107,9 +125,9 @@ impl Caller {
     #[must_use]
     pub fn identity(&self) -> TokenIdentity {
         TokenIdentity {
-            user: self.snapshot.user.id,
+            principal: self.snapshot.principal.id(),
             session: self.snapshot.session,
-            epoch: self.snapshot.user.epoch,
+            epoch: self.snapshot.principal.epoch(),
         }
     }
 
@@ -132,7 +150,8 @@ impl Caller {
     /// Returns whether the caller must choose a new password before doing anything else.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
-        self.snapshot.user.must_change_password
+        let user = self.snapshot.principal.user();
+        user.is_some_and(|user| user.must_change_password)
     }
 
     /// Returns whether a role of the caller has this permission.
@@ -142,16 +161,37 @@ impl Caller {
     }
 }
 
+impl UserCaller {
+    #[must_use]
+    pub fn user(&self) -> &User {
+        let user = self.0.principal().user();
+        user.expect("a caller that is not a user cannot be converted")
+    }
+}
+
+impl TryFrom<Caller> for UserCaller {
+    type Error = NotAUser;
+
+    fn try_from(caller: Caller) -> Result<Self, Self::Error> {
+        match caller.principal() {
+            Principal::User(_) => Ok(Self(caller)),
+            Principal::Machine(_) => Err(NotAUser),
+        }
+    }
+}
+
+impl Deref for UserCaller {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        login::Login,
-        revision::Revision,
-        role::RoleNames,
-        session::EndReason,
-        user::{Epoch, UserId},
-    };
+    use crate::{login::Login, revision::Revision, role::RoleNames, session::EndReason, user::Epoch};
     use uuid::Uuid;
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -167,7 +207,7 @@ mod tests {
                 expires_at: at(1000),
                 ended: None,
             },
-            user: User {
+            principal: Principal::User(User {
                 id: UserId(Uuid::from_u128(1)),
                 login: Login::parse("alice").expect("the login is valid"),
                 roles: RoleNames::new(),
@@ -179,14 +219,14 @@ mod tests {
                 created_at: at(0),
                 updated_at: at(0),
                 last_login_at: None,
-            },
+            }),
             permissions: Permissions::new(),
         }
     }
 
     fn identity() -> TokenIdentity {
         TokenIdentity {
-            user: UserId(Uuid::from_u128(1)),
+            principal: UserId(Uuid::from_u128(1)).into(),
             session: SessionId(Uuid::from_u128(2)),
             epoch: Epoch(4),
         }
@@ -208,21 +248,28 @@ mod tests {
         assert_eq!((shown.created_at, shown.expires_at), (at(50), at(960)));
     }
 
+    fn user_of(snapshot: &mut SessionSnapshot) -> &mut User {
+        match &mut snapshot.principal {
+            Principal::User(user) => user,
+            Principal::Machine(machine) => panic!("a machine: {machine:?}"),
+        }
+    }
+
     type Spoil = fn(&mut SessionSnapshot);
 
     #[test]
     fn a_changed_user_makes_the_token_outdated_even_if_the_session_ended() {
         let spoilers: [(Spoil, SessionInvalid); 7] = [
             (
-                |snapshot| snapshot.user.epoch = Epoch(5),
+                |snapshot| user_of(snapshot).epoch = Epoch(5),
                 SessionInvalid::Outdated,
             ),
             (
-                |snapshot| snapshot.user.epoch = Epoch(3),
+                |snapshot| user_of(snapshot).epoch = Epoch(3),
                 SessionInvalid::Outdated,
             ),
             (
-                |snapshot| snapshot.user.status = UserStatus::Disabled,
+                |snapshot| user_of(snapshot).status = UserStatus::Disabled,
                 SessionInvalid::Outdated,
             ),
             (
@@ -238,7 +285,7 @@ mod tests {
                 SessionInvalid::Revoked,
             ),
             (
-                |snapshot| snapshot.user.id = UserId(Uuid::from_u128(9)),
+                |snapshot| user_of(snapshot).id = UserId(Uuid::from_u128(9)),
                 SessionInvalid::Revoked,
             ),
         ];
@@ -253,7 +300,7 @@ mod tests {
             );
         }
         let mut both = snapshot();
-        both.user.epoch = Epoch(5);
+        user_of(&mut both).epoch = Epoch(5);
         both.lifetime.ended = Some(EndReason::RolesChanged);
         assert_eq!(
             Arc::new(both).validate(identity(), at(50)),

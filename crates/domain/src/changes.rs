@@ -108,7 +108,7 @@ mod tests {
         authority::Denied,
         caller::SessionSnapshot,
         changes::fixtures::{CALLER, facts_about, new_session, permissions, snapshot, token},
-        fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
+        fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user, user_in},
         ports::PortError,
         role::{Permission, RoleName},
         session::{EndReason, OriginLikeness},
@@ -288,13 +288,9 @@ mod tests {
     #[test]
     fn a_refusal_because_the_change_was_already_made_invalidates_like_the_change() {
         let stale = || {
-            asked_by(SessionSnapshot {
-                user: User {
-                    epoch: Epoch(9),
-                    ..snapshot(permissions(&[])).user
-                },
-                ..snapshot(permissions(&[]))
-            })
+            let mut snapshot = snapshot(permissions(&[]));
+            user_in(&mut snapshot).epoch = Epoch(9);
+            asked_by(snapshot)
         };
         let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 14] = [
             (

@@ -2,9 +2,10 @@
 
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    caller::{Caller, SessionSnapshot},
+    caller::{Caller, SessionSnapshot, UserCaller},
     login::Login,
     password::{Password, PasswordHash},
+    principal::Principal,
     replica::{ReplicaSettings, TokenLifetimes},
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
@@ -80,7 +81,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
             TokenIdentity {
-                user: USER,
+                principal: USER.into(),
                 session: SESSION,
                 epoch: EPOCH,
             },
@@ -95,7 +96,7 @@ pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
     SessionSnapshot {
         session: SESSION,
         lifetime: stored_session().lifetime,
-        user: user(),
+        principal: user().into(),
         permissions,
     }
 }
@@ -123,8 +124,20 @@ pub fn replica_settings() -> ReplicaSettings {
     }
 }
 
+/// The user of `snapshot`.
+pub fn user_in(snapshot: &mut SessionSnapshot) -> &mut User {
+    match &mut snapshot.principal {
+        Principal::User(user) => user,
+        Principal::Machine(machine) => panic!("a machine: {machine:?}"),
+    }
+}
+
 pub fn caller() -> Caller {
     caller_with(Permissions::new())
+}
+
+pub fn user_caller() -> UserCaller {
+    caller().try_into().expect("the caller is a user")
 }
 
 /// A live session of [`user`] at generation 5, refreshed a minute ago.

@@ -1,6 +1,8 @@
 //! Access tokens: their claims, and the rules for accepting them (RFC 9068; RFC 8725, section 3).
 
 use crate::{
+    machine::MachineId,
+    principal::PrincipalId,
     role::{Permissions, RoleNames},
     session::SessionId,
     step_up::StepUp,
@@ -106,7 +108,7 @@ pub struct TokenRules {
 /// The identity in an accepted token. Storage decides each time whether its session is still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenIdentity {
-    pub user: UserId,
+    pub principal: PrincipalId,
     pub session: SessionId,
     pub epoch: Epoch,
 }
@@ -138,24 +140,36 @@ impl TokenRules {
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)
             && claims.iss == self.issuer
             && claims.aud == self.audience
-            && claims.client_id == self.client_id
             && claims.iat <= (now + IAT_TOLERANCE).timestamp()
             && claims.iat <= claims.exp
             && claims.auth_time.is_none_or(|checked| checked <= claims.iat);
-        if !is_ours {
+        let principal = self.principal_of(claims);
+        let Some(principal) = principal.filter(|_| is_ours) else {
             return Err(ClaimsRefused::Invalid);
-        }
+        };
         if now.timestamp() >= claims.exp {
             return Err(ClaimsRefused::Expired);
         }
         Ok(AcceptedToken {
             identity: TokenIdentity {
-                user: UserId(claims.sub),
+                principal,
                 session: SessionId(claims.sid),
                 epoch: Epoch(claims.epoch),
             },
             step_up: StepUp::at(now, claims.auth_time, self.step_up_max_age),
         })
+    }
+
+    /// Returns the principal that a token with `claims` was issued to: a machine is its own client
+    /// (RFC 9068, section 2.2). `None` for the token of a foreign client.
+    fn principal_of(&self, claims: &AccessClaims) -> Option<PrincipalId> {
+        if claims.client_id == self.client_id {
+            Some(PrincipalId::User(UserId(claims.sub)))
+        } else if claims.client_id == claims.sub.to_string() {
+            Some(PrincipalId::Machine(MachineId(claims.sub)))
+        } else {
+            None
+        }
     }
 }
 
@@ -223,11 +237,22 @@ mod tests {
         assert_eq!(
             accepted.identity,
             TokenIdentity {
-                user: UserId(Uuid::from_u128(1)),
+                principal: UserId(Uuid::from_u128(1)).into(),
                 session: SessionId(Uuid::from_u128(2)),
                 epoch: Epoch(4)
             }
         );
+    }
+
+    #[test]
+    fn a_token_whose_subject_is_its_client_is_that_of_a_machine() {
+        let mut token = token();
+        token.claims.client_id = token.claims.sub.to_string();
+        let accepted = rules().accept(&token, at(1000)).expect("the token is accepted");
+        let machine = MachineId(Uuid::from_u128(1));
+        assert_eq!(accepted.identity.principal, PrincipalId::Machine(machine));
+        token.claims.client_id = Uuid::from_u128(3).to_string();
+        assert_eq!(rules().accept(&token, at(1000)), Err(ClaimsRefused::Invalid));
     }
 
     #[test]

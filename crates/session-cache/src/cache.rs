@@ -1,5 +1,5 @@
 use crate::protocol::SnapshotRead;
-use domain::{caller::SessionSnapshot, session::SessionId};
+use domain::{caller::SessionSnapshot, machine::MachineSecret, principal::Principal, session::SessionId};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
     mem::size_of,
@@ -94,11 +94,19 @@ impl SessionCache {
 
 /// Estimates the size of an entry in bytes.
 fn bytes(snapshot: &SessionSnapshot) -> u64 {
-    let login = &snapshot.user.login;
-    let logins = login.as_typed().len() + login.canonical().as_str().len();
-    let roles = set_bytes(snapshot.user.roles.iter().map(|name| name.as_str().len()));
+    let texts = match &snapshot.principal {
+        Principal::User(user) => user.login.as_typed().len() + user.login.canonical().as_str().len(),
+        Principal::Machine(machine) => {
+            let audience = machine
+                .audience
+                .as_ref()
+                .map_or(0, |audience| audience.as_str().len());
+            machine.name.as_str().len() + audience + machine.secrets.len() * size_of::<MachineSecret>()
+        }
+    };
+    let roles = set_bytes(snapshot.principal.roles().iter().map(|name| name.as_str().len()));
     let permissions = set_bytes(snapshot.permissions.iter().map(|name| name.as_str().len()));
-    (ENTRY_BYTES + size_of::<SessionSnapshot>() + logins + roles + permissions) as u64
+    (ENTRY_BYTES + size_of::<SessionSnapshot>() + texts + roles + permissions) as u64
 }
 
 fn set_bytes(names: impl ExactSizeIterator<Item = usize>) -> usize {
@@ -138,7 +146,7 @@ mod tests {
             snapshot: Arc::new(SessionSnapshot {
                 session: session.id,
                 lifetime: session.lifetime,
-                user,
+                principal: user.into(),
                 permissions: (0..permissions).map(permission).collect(),
             }),
         }

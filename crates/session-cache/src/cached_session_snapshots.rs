@@ -61,7 +61,7 @@ impl CachedSessionSnapshots {
         if let Some(cached) = cached
             && state
                 .replica
-                .may_answer(&cached.read, cached.snapshot.user.id, now)
+                .may_answer(&cached.read, cached.snapshot.principal.id(), now)
         {
             if cached.snapshot.is_valid_for(identity, at) {
                 return Lookup::Cached(cached.snapshot);
@@ -147,7 +147,10 @@ impl CachedSessionSnapshots {
     }
 
     fn is_current(&self, read: &SnapshotRead, snapshot: &SessionSnapshot) -> bool {
-        self.coherence.state().replica.is_current(read, snapshot.user.id)
+        self.coherence
+            .state()
+            .replica
+            .is_current(read, snapshot.principal.id())
     }
 }
 

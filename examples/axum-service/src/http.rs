@@ -9,6 +9,7 @@ use axum::{
 };
 use domain::{
     audit::Origin,
+    caller::{NotAUser, UserCaller},
     changes::ChangeError,
     core::Core,
     device_token::DeviceToken,
@@ -96,6 +97,7 @@ fn device_token(headers: &HeaderMap) -> Option<DeviceToken> {
 async fn me(State(core): State<Core>, headers: HeaderMap) -> Result<Json<Value>, Refused> {
     let caller = core.authenticate.execute(bearer(&headers)?).await;
     let caller = caller.map_err(|error| unauthenticated(&error))?;
+    let caller = UserCaller::try_from(caller).map_err(not_a_user)?;
     let user = caller.user();
     Ok(Json(json!({"login": user.login.as_typed(), "roles": user.roles})))
 }
@@ -108,6 +110,7 @@ async fn log_out(State(core): State<Core>, headers: HeaderMap) -> Result<StatusC
     match ended {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(LogOutError::Authenticate(error)) => Err(unauthenticated(&error)),
+        Err(LogOutError::NotAUser(error)) => Err(not_a_user(error)),
         Err(
             LogOutError::RefreshTokenInvalid
             | LogOutError::RefreshTokenReused
@@ -135,6 +138,10 @@ fn unauthenticated(error: &AuthenticateError) -> Refused {
         AuthenticateError::Port(_) => return unavailable(),
     };
     refused(StatusCode::UNAUTHORIZED, code)
+}
+
+fn not_a_user(_: NotAUser) -> Refused {
+    refused(StatusCode::FORBIDDEN, "user_required")
 }
 
 fn unavailable() -> Refused {

@@ -255,7 +255,7 @@ impl Tables {
             session: id,
             lifetime: session.lifetime,
             permissions: permissions(&user.roles),
-            user,
+            principal: user.into(),
         })
     }
 }

@@ -15,6 +15,7 @@ use base64::{
 };
 use domain::{
     ports::{PublicKeys, TokenSigner, TokenVerifier},
+    principal::PrincipalId,
     token::{SignedToken, TOKEN_TYPE},
 };
 use serde_json::{Value, json};
@@ -151,12 +152,17 @@ fn check_claims(token: &SignedToken) {
         let claims = &token.claims;
         assert_eq!(token.token_type.as_deref(), Some(TOKEN_TYPE));
         assert_eq!(
-            (&claims.iss, &claims.aud, &claims.client_id),
-            (&rules.issuer, &rules.audience, &rules.client_id)
+            (&claims.iss, &claims.aud),
+            (&rules.issuer, &rules.audience)
         );
+        let expected_client = match identity.principal {
+            PrincipalId::User(_) => rules.client_id.clone(),
+            PrincipalId::Machine(machine) => machine.to_string(),
+        };
+        assert_eq!(claims.client_id, expected_client);
         assert!(claims.exp > now.timestamp() && claims.iat <= now.timestamp() + 5);
         assert!(claims.auth_time.is_none_or(|checked| checked <= claims.iat));
-        let accepted = (identity.user.0, identity.session.0, identity.epoch.0);
+        let accepted = (identity.principal.uuid(), identity.session.0, identity.epoch.0);
         assert_eq!(accepted, (claims.sub, claims.sid, claims.epoch));
     }
 }

@@ -217,7 +217,7 @@ fn digest_of(id: SessionId) -> SecretDigest {
 #[must_use]
 pub fn identity(user: &User, session: &NewSession) -> TokenIdentity {
     TokenIdentity {
-        user: user.id,
+        principal: user.id.into(),
         session: session.id,
         epoch: user.epoch,
     }

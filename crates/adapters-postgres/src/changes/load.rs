@@ -111,7 +111,8 @@ async fn lock_users(
     account: Option<UserId>,
     caller: Option<TokenIdentity>,
 ) -> Result<Vec<LockedUser>, StorageError> {
-    let ids: Vec<UserId> = account.into_iter().chain(caller.map(|it| it.user)).collect();
+    let caller = caller.and_then(|token| token.principal.user());
+    let ids: Vec<UserId> = account.into_iter().chain(caller).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }

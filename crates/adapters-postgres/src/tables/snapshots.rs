@@ -13,7 +13,7 @@ use crate::{
 };
 use diesel::{ExpressionMethods, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{caller::SessionSnapshot, session::SessionId};
+use domain::{caller::SessionSnapshot, session::SessionId, user::User};
 use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl TryFrom<SessionSnapshotRow> for SessionSnapshot {
         Ok(Self {
             session: SessionId(row.id),
             lifetime: row.lifetime.try_into()?,
-            user: row.user.try_into()?,
+            principal: User::try_from(row.user)?.into(),
             permissions: parse_permissions(row.permissions)?,
         })
     }

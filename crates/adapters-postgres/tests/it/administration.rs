@@ -252,7 +252,7 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
     };
     answered(execute(storage, opening, context(at(0))).await)?;
     let identity = TokenIdentity {
-        user: by.id,
+        principal: by.id.into(),
         session: session.id,
         epoch,
     };
@@ -363,7 +363,7 @@ async fn a_change_requires_the_permissions_that_roles_have_when_it_is_made() {
     let disable = SetStatus {
         account: Account {
             authorized_by: Some(TokenIdentity {
-                user: helper.id,
+                principal: helper.id.into(),
                 session: session.id,
                 epoch: Epoch::FIRST,
             }),
@@ -491,5 +491,5 @@ async fn a_user_without_roles_has_no_permissions() {
         .await
         .expect("the snapshot can be read")
         .expect("the session exists");
-    assert_eq!((snapshot.user.roles, snapshot.permissions), Default::default());
+    assert!(snapshot.principal.roles().is_empty() && snapshot.permissions.is_empty());
 }

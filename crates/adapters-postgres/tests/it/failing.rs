@@ -105,7 +105,7 @@ fn commands_on_users(storage: &Storage, user: &NewUser, session: &NewSession) ->
         ..role_change(id, &["admin", "user"])
     };
     let authorized_by = TokenIdentity {
-        user: id,
+        principal: id.into(),
         session: session.id,
         epoch: Epoch::FIRST,
     };

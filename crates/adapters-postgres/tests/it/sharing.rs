@@ -63,8 +63,8 @@ async fn a_replica_sees_changes_of_another_immediately() {
             .snapshot(session.id)
             .await
             .expect("the snapshot can be read");
-        let user = snapshot.expect("the session exists").user;
-        assert_eq!((user.epoch, user.roles), (Epoch(epoch), roles));
+        let shown = snapshot.expect("the session exists").principal;
+        assert_eq!((shown.epoch(), shown.roles()), (Epoch(epoch), &roles));
     }
 }
 
@@ -195,7 +195,7 @@ async fn a_change_by_a_session_that_is_being_ended_waits_and_is_stale() {
     let change = AssignRoles {
         keep_sessions: true,
         authorized_by: Some(TokenIdentity {
-            user: alice.id,
+            principal: alice.id.into(),
             session: session.id,
             epoch: Epoch::FIRST,
         }),

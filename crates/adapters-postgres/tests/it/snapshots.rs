@@ -73,9 +73,9 @@ async fn hundreds_of_callers_share_one_slow_connection_and_each_get_their_snapsh
     assert_eq!(answers.len(), 5 * USERS + 1);
     for (asked, answer) in answers {
         let snapshot = answer.expect("the snapshot can be read");
-        let seen = snapshot.map(|snapshot| (snapshot.session, snapshot.user.id));
+        let seen = snapshot.map(|snapshot| (snapshot.session, snapshot.principal.id()));
         let owner = users.iter().find(|(_, session)| session.id == asked);
-        assert_eq!(seen, owner.map(|(user, _)| (asked, user.id)));
+        assert_eq!(seen, owner.map(|(user, _)| (asked, user.id.into())));
     }
 }
 

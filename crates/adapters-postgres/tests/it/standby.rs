@@ -64,7 +64,7 @@ impl Servers {
 
     fn identity(&self) -> TokenIdentity {
         TokenIdentity {
-            user: self.session.user,
+            principal: self.session.user.into(),
             session: self.session.id,
             epoch: Epoch::FIRST,
         }

@@ -15,7 +15,7 @@ use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
     sqlite::Sqlite,
 };
-use domain::{caller::SessionSnapshot, session::SessionId};
+use domain::{caller::SessionSnapshot, session::SessionId, user::User};
 
 /// Returns the snapshot of `session`. Reads it in one statement, so that it is consistent; diesel
 /// caches the prepared statement.
@@ -49,7 +49,7 @@ impl TryFrom<SessionSnapshotRow> for SessionSnapshot {
         Ok(Self {
             session: SessionId(row.id.0),
             lifetime: row.lifetime.try_into()?,
-            user: row.user.try_into()?,
+            principal: User::try_from(row.user)?.into(),
             permissions: parse_permissions(row.permissions.as_deref())?,
         })
     }

@@ -51,7 +51,8 @@ async fn a_server_sees_changes_of_the_command_line_immediately() {
             .await
             .expect("the snapshot can be read")
             .expect("the session exists");
-        assert_eq!((snapshot.user.epoch, snapshot.user.roles), (Epoch(epoch), roles));
+        let shown = snapshot.principal;
+        assert_eq!((shown.epoch(), shown.roles()), (Epoch(epoch), &roles));
     }
 }
 

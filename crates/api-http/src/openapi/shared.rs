@@ -2,9 +2,9 @@
 
 use super::{headers, operations, problems};
 use crate::problem::documented::{
-    BodyRefused, CookieOriginRefused, IfMatchRefused, LastAdmin, NoSuchRole, NoSuchUser,
-    PasswordChangeRequired, PasswordWrong, StepUpRefused, TokenRefused, TooManyAttempts, Unavailable,
-    UndeclaredRefused, UnknownRole, UsersReadRefused, UsersWriteRefused,
+    BodyRefused, CookieOriginOrMachineRefused, CookieOriginRefused, IfMatchRefused, LastAdmin, NoSuchRole,
+    NoSuchUser, OwnAccountRefused, PasswordChangeRequired, PasswordWrong, StepUpRefused, TokenRefused,
+    TooManyAttempts, Unavailable, UndeclaredRefused, UnknownRole, UsersReadRefused, UsersWriteRefused,
 };
 use std::{collections::BTreeMap, mem};
 use utoipa::{
@@ -33,12 +33,17 @@ pub fn share(document: &mut OpenApi) {
 /// Returns the problems that operations share, by name. Of two that are equal, the first counts.
 fn shared() -> Vec<(String, RefOr<Response>)> {
     let without_body = [
+        (
+            "CookieOriginOrMachineRefused",
+            CookieOriginOrMachineRefused::responses(),
+        ),
         ("CookieOriginRefused", CookieOriginRefused::responses()),
         ("IfMatchRefused", IfMatchRefused::responses()),
         ("LastAdmin", LastAdmin::responses()),
         ("NoSuchRole", NoSuchRole::responses()),
         ("NoSuchUser", NoSuchUser::responses()),
         ("OtherProblem", problems::other()),
+        ("OwnAccountRefused", OwnAccountRefused::responses()),
         ("PasswordChangeRequired", PasswordChangeRequired::responses()),
         ("PasswordWrong", PasswordWrong::responses()),
         ("StepUpRefused", StepUpRefused::responses()),

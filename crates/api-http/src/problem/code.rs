@@ -60,6 +60,7 @@ pub enum Code {
     Unavailable,
     UnknownRole,
     UnsupportedMediaType,
+    UserRequired,
     ValidationFailed,
 }
 

@@ -76,6 +76,26 @@ pub struct UsersWriteRefused(ProblemBody<'static>);
 )]
 pub struct PasswordChangeRequired(ProblemBody<'static>);
 
+/// The caller has to choose a new password first, or is a machine. For operations on the caller's
+/// own account.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`password_change_required`; `user_required`: the token is a machine's",
+    content_type = "application/problem+json"
+)]
+pub struct OwnAccountRefused(ProblemBody<'static>);
+
+/// The request contains or asks for a cookie, and no permitted page sent it; or the token is a
+/// machine's.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`cookie_origin_refused`; `user_required`: the token is a machine's",
+    content_type = "application/problem+json"
+)]
+pub struct CookieOriginOrMachineRefused(ProblemBody<'static>);
+
 /// The path names no user.
 #[derive(IntoResponses)]
 #[response(

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use domain::{
     audit::AuditNumber,
     authority::Denied,
+    caller::NotAUser,
     changes::Refusal,
     password::PasswordRefused,
     role::{Permission, RoleName},
@@ -77,6 +78,7 @@ fn tokens(code: Code) -> Option<Problem> {
         Code::TokenMissing => Problem::token_missing(),
         Code::TokenOutdated => AuthenticateError::Outdated.into(),
         Code::TokenRevoked => AuthenticateError::Revoked.into(),
+        Code::UserRequired => NotAUser.into(),
         _ => return None,
     };
     Some(problem)

@@ -8,6 +8,7 @@ mod requests;
 use super::{Code, FieldCode, FieldProblem, Problem, whole_seconds};
 use actix_web::http::{StatusCode, header};
 use domain::{
+    caller::NotAUser,
     login::LoginRefused,
     password::PasswordRefused,
     ports::PortError,
@@ -69,6 +70,15 @@ impl From<AuthenticateError> for Problem {
             ),
             AuthenticateError::Port(error) => error.into(),
         }
+    }
+}
+
+impl From<NotAUser> for Problem {
+    fn from(_: NotAUser) -> Self {
+        forbidden(
+            Code::UserRequired,
+            "This operation is for users. The token is a machine's.".to_owned(),
+        )
     }
 }
 
@@ -239,6 +249,7 @@ impl From<LogOutError> for Problem {
     fn from(error: LogOutError) -> Self {
         match error {
             LogOutError::Authenticate(error) => error.into(),
+            LogOutError::NotAUser(error) => error.into(),
             LogOutError::RefreshTokenInvalid => refresh_token_invalid(),
             LogOutError::RefreshTokenReused => refresh_token_reused(),
             LogOutError::SessionRevoked => session_revoked(),

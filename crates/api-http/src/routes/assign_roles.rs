@@ -83,7 +83,7 @@ pub enum UserOutcome {
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = UserOutcome, headers(("ETag" = String))),
         StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, TooManyAttempts, Unavailable,
-        (status = 403, description = "`forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`; `user_required`: a machine must name a user", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

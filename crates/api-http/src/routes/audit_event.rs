@@ -57,17 +57,19 @@ pub struct AuditEventResponse {
 }))]
 pub struct ActorResponse {
     kind: ActorKind,
-    /// The user's id; null for the other kinds.
+    /// The id of the user or machine; null for the other kinds.
     #[schema(required)]
     id: Option<Uuid>,
 }
 
-/// The kind of an actor: a caller who is not logged in, a user, or an operator (the command line).
+/// The kind of an actor: a caller who is not logged in, a user, a machine, or an operator (the
+/// command line).
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     Anonymous,
     User,
+    Machine,
     Operator,
 }
 
@@ -144,6 +146,7 @@ impl From<Actor> for ActorResponse {
         let (kind, id) = match actor {
             Actor::Anonymous => (ActorKind::Anonymous, None),
             Actor::User(id) => (ActorKind::User, Some(id.0)),
+            Actor::Machine(id) => (ActorKind::Machine, Some(id.0)),
             Actor::Operator => (ActorKind::Operator, None),
         };
         Self { kind, id }

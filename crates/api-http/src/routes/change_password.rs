@@ -4,7 +4,7 @@ use crate::{
     body::JsonBody,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, CookieOriginRefused, TooManyAttempts, Unavailable},
+        documented::{BodyRefused, CookieOriginOrMachineRefused, TooManyAttempts, Unavailable},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -39,7 +39,7 @@ pub struct ChangePasswordRequest {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The password was changed and a new session opened.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."), ("Set-Cookie" = String))),
-        CookieOriginRefused, BodyRefused, TooManyAttempts, Unavailable,
+        CookieOriginOrMachineRefused, BodyRefused, TooManyAttempts, Unavailable,
         (status = 422, description = "`validation_failed`, with errors for each field; `password_unchanged`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
     )

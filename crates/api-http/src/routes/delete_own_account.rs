@@ -1,10 +1,10 @@
 use crate::{
-    bearer::Authenticated,
+    bearer::AuthenticatedUser,
     body::JsonBody,
     problem::{
         Problem,
         documented::{
-            BodyRefused, LastAdmin, PasswordChangeRequired, PasswordWrong, TooManyAttempts, Unavailable,
+            BodyRefused, LastAdmin, OwnAccountRefused, PasswordWrong, TooManyAttempts, Unavailable,
         },
     },
     request::RequestOrigin,
@@ -37,13 +37,13 @@ pub struct DeleteOwnAccountRequest {
     security(("accessToken" = [])),
     responses(
         (status = 204, description = "The account was deleted."),
-        PasswordWrong, PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
+        PasswordWrong, OwnAccountRefused, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
     )
 )]
 pub async fn delete_own_account(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    Authenticated(caller): Authenticated,
+    AuthenticatedUser(caller): AuthenticatedUser,
     body: JsonBody<DeleteOwnAccountRequest>,
 ) -> Result<HttpResponse, Problem> {
     let delete_own_account = Arc::clone(&edge.use_cases.core.delete_own_account);

@@ -1,8 +1,8 @@
 use crate::{
-    bearer::Authenticated,
+    bearer::AuthenticatedUser,
     problem::{
         Problem, ProblemBody,
-        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+        documented::{OwnAccountRefused, TokenRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -26,14 +26,14 @@ use uuid::Uuid;
     security(("accessToken" = [])),
     responses(
         (status = 204, description = "The session was ended."),
-        TokenRefused, PasswordChangeRequired, Unavailable,
+        TokenRefused, OwnAccountRefused, Unavailable,
         (status = 404, description = "`not_found`: the caller has no live session with this id", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn end_session(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    Authenticated(caller): Authenticated,
+    AuthenticatedUser(caller): AuthenticatedUser,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     let end_session = Arc::clone(&edge.use_cases.core.end_session);

@@ -5,11 +5,11 @@ use super::{
     role::PermissionText,
 };
 use crate::{
-    bearer::Authenticated,
+    bearer::AuthenticatedUser,
     chunked_body::chunked_json,
     problem::{
         Problem,
-        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+        documented::{OwnAccountRefused, TokenRefused, Unavailable},
     },
     state::Edge,
 };
@@ -85,7 +85,7 @@ impl OwnEventResponse {
     fn new(record: AuditRecord, owner: UserId) -> Self {
         let (by, origin) = match record.actor {
             Actor::User(id) if id == owner => (CausedBy::Owner, Some(record.origin)),
-            Actor::User(_) => (CausedBy::Administrator, None),
+            Actor::User(_) | Actor::Machine(_) => (CausedBy::Administrator, None),
             Actor::Operator => (CausedBy::Operator, None),
             Actor::Anonymous => (CausedBy::Anonymous, Some(record.origin)),
         };
@@ -112,12 +112,12 @@ impl OwnEventResponse {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The data, with `Content-Disposition: attachment`.", body = OwnDataResponse, headers(("Content-Disposition" = String))),
-        TokenRefused, PasswordChangeRequired, Unavailable,
+        TokenRefused, OwnAccountRefused, Unavailable,
     )
 )]
 pub async fn export_own_data(
     edge: Data<Edge>,
-    Authenticated(caller): Authenticated,
+    AuthenticatedUser(caller): AuthenticatedUser,
 ) -> Result<HttpResponse, Problem> {
     let data = edge
         .use_cases

@@ -1,8 +1,8 @@
 use crate::{
-    bearer::Authenticated,
+    bearer::AuthenticatedUser,
     problem::{
         Problem,
-        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+        documented::{OwnAccountRefused, TokenRefused, Unavailable},
     },
     state::Edge,
 };
@@ -64,12 +64,12 @@ impl DeviceResponse {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The caller's live sessions.", body = SessionsResponse),
-        TokenRefused, PasswordChangeRequired, Unavailable,
+        TokenRefused, OwnAccountRefused, Unavailable,
     )
 )]
 pub async fn list_sessions(
     edge: Data<Edge>,
-    Authenticated(caller): Authenticated,
+    AuthenticatedUser(caller): AuthenticatedUser,
 ) -> Result<HttpResponse, Problem> {
     let summaries = edge
         .use_cases

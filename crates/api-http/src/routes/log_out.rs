@@ -1,7 +1,7 @@
 use crate::{
     bearer::bearer_token,
-    logged_user::LoggedUser,
-    problem::{Problem, ProblemBody, documented::CookieOriginRefused},
+    logged_principal::LoggedPrincipal,
+    problem::{Problem, ProblemBody, documented::CookieOriginOrMachineRefused},
     query::QueryParameters,
     refresh_cookie::{RefreshCookies, cookie_token},
     request::RequestOrigin,
@@ -37,7 +37,7 @@ pub struct LogoutQuery {
     security(("accessToken" = []), ("refreshToken" = []), ("refreshCookie" = [])),
     responses(
         (status = 204, description = "The session was ended.", headers(("Set-Cookie" = String))),
-        CookieOriginRefused,
+        CookieOriginOrMachineRefused,
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json", headers(("Set-Cookie" = String))),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the session may or may not have ended", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -66,7 +66,7 @@ pub async fn log_out(
     if clears {
         cookies.clear(&mut response);
     }
-    Ok(LoggedUser(user).of(response))
+    Ok(LoggedPrincipal(user.into()).of(response))
 }
 
 /// Ends the session of `token`, or all of its user, and then the session of `cookie`, which may be

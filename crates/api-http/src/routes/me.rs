@@ -1,12 +1,12 @@
 use super::role::PermissionText;
 use crate::{
-    bearer::Authenticated,
-    problem::documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    bearer::AuthenticatedUser,
+    problem::documented::{OwnAccountRefused, TokenRefused, Unavailable},
 };
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
-    caller::Caller,
+    caller::UserCaller,
     role::{Permission, RoleName},
 };
 use serde::{Serialize, Serializer};
@@ -54,8 +54,8 @@ fn as_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-impl<'a> From<&'a Caller> for MeResponse<'a> {
-    fn from(caller: &'a Caller) -> Self {
+impl<'a> From<&'a UserCaller> for MeResponse<'a> {
+    fn from(caller: &'a UserCaller) -> Self {
         let user = caller.user();
         Self {
             id: user.id.0,
@@ -84,9 +84,9 @@ impl<'a> From<&'a Caller> for MeResponse<'a> {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The caller.", body = MeResponse),
-        TokenRefused, PasswordChangeRequired, Unavailable,
+        TokenRefused, OwnAccountRefused, Unavailable,
     )
 )]
-pub async fn me(Authenticated(caller): Authenticated) -> impl Responder {
+pub async fn me(AuthenticatedUser(caller): AuthenticatedUser) -> impl Responder {
     HttpResponse::Ok().json(MeResponse::from(&caller))
 }

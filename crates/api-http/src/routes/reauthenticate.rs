@@ -1,11 +1,11 @@
 use super::access_token::{AccessTokenResponse, access_token};
 use crate::{
-    bearer::Authenticated,
+    bearer::AuthenticatedUser,
     body::JsonBody,
     metrics,
     problem::{
         Problem,
-        documented::{BodyRefused, PasswordChangeRequired, PasswordWrong, TooManyAttempts, Unavailable},
+        documented::{BodyRefused, OwnAccountRefused, PasswordWrong, TooManyAttempts, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -38,13 +38,13 @@ pub struct ReauthenticateRequest {
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The password is right; this is a new access token of the session.", body = AccessTokenResponse),
-        PasswordWrong, PasswordChangeRequired, BodyRefused, TooManyAttempts, Unavailable,
+        PasswordWrong, OwnAccountRefused, BodyRefused, TooManyAttempts, Unavailable,
     )
 )]
 pub async fn reauthenticate(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    Authenticated(caller): Authenticated,
+    AuthenticatedUser(caller): AuthenticatedUser,
     body: JsonBody<ReauthenticateRequest>,
 ) -> Result<HttpResponse, Problem> {
     let reauthenticate = Arc::clone(&edge.use_cases.core.reauthenticate);

@@ -2,7 +2,7 @@ use super::access_token::TokenType;
 use crate::{
     cookie_origin::CookieOrigins,
     device::{add_cookie, add_header},
-    logged_user::LoggedUser,
+    logged_principal::LoggedPrincipal,
     problem::Problem,
     refresh_cookie::RefreshCookies,
     state::HttpSettings,
@@ -103,5 +103,5 @@ fn with_pair(
     if let Some(cookies) = cookies {
         cookies.set(&mut response, pair);
     }
-    LoggedUser(pair.user).of(response)
+    LoggedPrincipal(pair.user.into()).of(response)
 }

@@ -16,6 +16,7 @@ mod device_tokens;
 mod document;
 mod endpoints;
 mod escalation;
+mod machines;
 mod metrics;
 mod mounting;
 mod own_account;

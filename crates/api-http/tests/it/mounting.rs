@@ -7,9 +7,9 @@ use actix_web::{
     test,
     web::{self, Data},
 };
-use api_http::{Authenticated, Edge, configure};
+use api_http::{AuthenticatedUser, Edge, configure};
 
-async fn hello(Authenticated(caller): Authenticated) -> String {
+async fn hello(AuthenticatedUser(caller): AuthenticatedUser) -> String {
     format!("hello, {}", caller.user().login.as_typed())
 }
 

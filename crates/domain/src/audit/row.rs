@@ -2,7 +2,7 @@
 //! to it is detected, even one that makes the row unreadable.
 
 use super::{Actor, AuditAction, AuditContext, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin};
-use crate::{session::SessionId, user::UserId};
+use crate::{machine::MachineId, session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
@@ -45,6 +45,7 @@ impl AuditRow {
         let (actor_kind, actor_id) = match context.actor {
             Actor::Anonymous => ("anonymous", None),
             Actor::User(id) => ("user", Some(id.0)),
+            Actor::Machine(id) => ("machine", Some(id.0)),
             Actor::Operator => ("operator", None),
         };
         Self {
@@ -92,6 +93,7 @@ impl AuditRow {
         match (self.actor_kind.as_str(), self.actor_id) {
             ("anonymous", None) => Some(Actor::Anonymous),
             ("user", Some(id)) => Some(Actor::User(UserId(id))),
+            ("machine", Some(id)) => Some(Actor::Machine(MachineId(id))),
             ("operator", None) => Some(Actor::Operator),
             _ => None,
         }

@@ -68,7 +68,7 @@ impl<'a> Requester<'a> {
     #[must_use]
     pub fn actor(self) -> Actor {
         match self {
-            Self::Caller(caller) => Actor::User(caller.user().id),
+            Self::Caller(caller) => caller.principal().id().into(),
             Self::Operator => Actor::Operator,
         }
     }
@@ -76,7 +76,7 @@ impl<'a> Requester<'a> {
     /// Returns whether the requester is this user. The operator is not a user.
     #[must_use]
     pub fn is(self, user: UserId) -> bool {
-        matches!(self, Self::Caller(caller) if caller.user().id == user)
+        matches!(self, Self::Caller(caller) if caller.is(user))
     }
 }
 

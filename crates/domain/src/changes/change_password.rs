@@ -1,7 +1,6 @@
 use super::{Change, Command, EndSessionsOf, Facts, Reads, Refusal};
 use crate::{
     audit::{AuditAction, AuditEvent},
-    authority::{Authority, Denied},
     invalidation::InvalidationScope,
     password::PasswordHash,
     session::{EndReason, NewSession},
@@ -29,9 +28,7 @@ impl Command for ChangePassword {
     }
 
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal> {
-        let Authority::Caller(caller) = facts.authority(Some(self.authorized_by), at)? else {
-            return Err(Denied::Stale.into());
-        };
+        let caller = facts.user_caller(self.authorized_by, at)?;
         let user = User {
             epoch: caller.user().epoch.next(),
             must_change_password: false,
@@ -47,7 +44,7 @@ impl Command for ChangePassword {
     }
 
     fn already_done(&self) -> Option<InvalidationScope> {
-        Some(InvalidationScope::User(self.authorized_by.user))
+        Some(InvalidationScope::all_of(self.authorized_by.principal))
     }
 }
 
@@ -55,6 +52,7 @@ impl Command for ChangePassword {
 mod tests {
     use super::*;
     use crate::{
+        authority::Denied,
         caller::SessionSnapshot,
         changes::{
             UserChange,
@@ -62,7 +60,7 @@ mod tests {
                 CALLER, Effects, NEW_SESSION, all_sessions, effects, event, new_session, permissions,
             },
         },
-        fixtures::{USER, caller, hash, now, snapshot_with, user},
+        fixtures::{USER, caller, hash, now, snapshot_with, user, user_in},
         one_time_password::OneTimePassword,
         revision::Revision,
         user::{Epoch, UserStatus},
@@ -87,8 +85,8 @@ mod tests {
     fn a_new_password_ends_all_sessions_and_opens_one_at_the_next_epoch() {
         let mut facts = facts();
         let snapshot = facts.caller.as_mut().expect("the facts contain the caller");
-        snapshot.user.must_change_password = true;
-        snapshot.user.one_time_password = Some(OneTimePassword::until(now()));
+        user_in(snapshot).must_change_password = true;
+        user_in(snapshot).one_time_password = Some(OneTimePassword::until(now()));
         let change = change_password()
             .decide(&facts, now())
             .expect("the rules allow the change");
@@ -125,11 +123,11 @@ mod tests {
     fn a_caller_whose_session_is_no_longer_valid_is_refused() {
         let spoilers: [Spoil; 6] = [
             |facts| facts.caller = None,
-            |facts| caller_of(facts).user.epoch = Epoch(5),
-            |facts| caller_of(facts).user.status = UserStatus::Disabled,
+            |facts| user_in(caller_of(facts)).epoch = Epoch(5),
+            |facts| user_in(caller_of(facts)).status = UserStatus::Disabled,
             |facts| caller_of(facts).lifetime.ended = Some(EndReason::LoggedOut),
             |facts| caller_of(facts).lifetime.idle_expires_at = now(),
-            |facts| caller_of(facts).user.id = CALLER,
+            |facts| user_in(caller_of(facts)).id = CALLER,
         ];
         for spoil in spoilers {
             let mut facts = facts();

@@ -2,8 +2,8 @@
 
 use super::Refusal;
 use crate::{
-    authority::{Authority, Target},
-    caller::SessionSnapshot,
+    authority::{Authority, Denied, Target},
+    caller::{SessionSnapshot, UserCaller},
     login::CanonicalLogin,
     one_time_password::OneTimePassword,
     role::{Role, RoleName, RoleNames},
@@ -128,7 +128,7 @@ impl Facts {
     #[must_use]
     pub fn has_loaded_roles_of(&self, user: &User) -> bool {
         let target = self.target.as_ref().map(|target| &target.user);
-        let caller = self.caller.as_ref().map(|caller| &caller.user);
+        let caller = self.caller.as_ref().and_then(|caller| caller.principal.user());
         let mut loaded = target.into_iter().chain(caller);
         loaded.any(|loaded| loaded.id == user.id && loaded.roles == user.roles)
     }
@@ -144,6 +144,14 @@ impl Facts {
         at: DateTime<Utc>,
     ) -> Result<Authority, Refusal> {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
+    }
+
+    /// Validates the token of [`Reads::caller`], which must be that of a user.
+    pub(super) fn user_caller(&self, token: TokenIdentity, at: DateTime<Utc>) -> Result<UserCaller, Refusal> {
+        match self.authority(Some(token), at)? {
+            Authority::Caller(caller) => caller.try_into().map_err(|_| Denied::Stale.into()),
+            Authority::Operator => Err(Denied::Stale.into()),
+        }
     }
 
     /// Refuses roles that the catalogue does not contain.
@@ -267,7 +275,7 @@ mod tests {
             let user = id(step.user);
             let by_user = self.find(user).filter(|_| step.by_user);
             let authorized_by = by_user.map(|caller| TokenIdentity {
-                user,
+                principal: user.into(),
                 session: admin_snapshot().session,
                 epoch: caller.epoch,
             });
@@ -303,9 +311,9 @@ mod tests {
                     && others().any(User::is_active_admin),
                 caller: reads
                     .caller
-                    .and_then(|token| self.find(token.user))
+                    .and_then(|token| self.find(token.principal.user()?))
                     .map(|user| SessionSnapshot {
-                        user: user.clone(),
+                        principal: user.clone().into(),
                         permissions: OWN_PERMISSIONS.into(),
                         ..admin_snapshot()
                     }),

@@ -6,9 +6,12 @@ use crate::{
     audit::{AuditAction, AuditEvent},
     authority::Target,
     caller::SessionSnapshot,
-    fixtures::{EPOCH, SESSIONS_ENDED, USER, now, origin, roles, snapshot_with, stored_session, user},
+    fixtures::{
+        EPOCH, SESSIONS_ENDED, USER, now, origin, roles, snapshot_with, stored_session, user, user_in,
+    },
     invalidation::InvalidationScope,
     login::Login,
+    principal::Principal,
     revision::Revision,
     role::{Description, OWN_PERMISSIONS, Permission, Permissions, Role, RoleName, built_in},
     session::{EndReason, Generation, NewSession, SecretDigest, SessionId, SessionRules},
@@ -27,7 +30,7 @@ pub const NEW_SESSION: SessionId = SessionId(Uuid::from_u128(90));
 /// The token of [`CALLER`].
 pub fn token() -> TokenIdentity {
     TokenIdentity {
-        user: CALLER,
+        principal: CALLER.into(),
         session: SessionId(Uuid::from_u128(78)),
         epoch: EPOCH,
     }
@@ -53,11 +56,11 @@ pub fn snapshot(permissions: Permissions) -> SessionSnapshot {
     SessionSnapshot {
         session: token().session,
         lifetime: stored_session().lifetime,
-        user: User {
+        principal: Principal::User(User {
             id: CALLER,
             login: Login::parse("root").expect("the login is valid"),
             ..user()
-        },
+        }),
         permissions,
     }
 }
@@ -65,7 +68,7 @@ pub fn snapshot(permissions: Permissions) -> SessionSnapshot {
 /// The live session of [`token`]. Its user has the role `admin`.
 pub fn admin_snapshot() -> SessionSnapshot {
     let mut snapshot = snapshot(OWN_PERMISSIONS.into());
-    snapshot.user.roles.insert(RoleName::ADMIN);
+    user_in(&mut snapshot).roles.insert(RoleName::ADMIN);
     snapshot
 }
 

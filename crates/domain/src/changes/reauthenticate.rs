@@ -23,8 +23,8 @@ impl Command for Reauthenticate {
     }
 
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal> {
-        facts.authority(Some(self.authorized_by), at)?;
-        let TokenIdentity { user, session, .. } = self.authorized_by;
+        let caller = facts.user_caller(self.authorized_by, at)?;
+        let (user, session) = (caller.user().id, caller.session());
         let event = AuditEvent::on(AuditAction::Reauthenticated, user).in_session(session);
         Ok(Change::nothing(at).reauthenticating(session).recording(event))
     }
@@ -45,7 +45,7 @@ mod tests {
             UserChange,
             fixtures::{Effects, effects, event, own_facts, permissions},
         },
-        fixtures::{SESSION, caller, now},
+        fixtures::{SESSION, caller, now, user_in},
         session::EndReason,
         user::{Epoch, UserStatus},
     };
@@ -80,8 +80,8 @@ mod tests {
         let spoilers: [fn(&mut Facts); 4] = [
             |facts| facts.caller = None,
             |facts| caller_in(facts).lifetime.ended = Some(EndReason::LoggedOut),
-            |facts| caller_in(facts).user.epoch = Epoch(9),
-            |facts| caller_in(facts).user.status = UserStatus::Disabled,
+            |facts| user_in(caller_in(facts)).epoch = Epoch(9),
+            |facts| user_in(caller_in(facts)).status = UserStatus::Disabled,
         ];
         for spoil in spoilers {
             let mut facts = own_facts(permissions(&[]));

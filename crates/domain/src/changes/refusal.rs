@@ -83,7 +83,7 @@ impl Refusal {
     ) -> Option<InvalidationScope> {
         match self {
             Self::UserNotFound | Self::SessionEnded | Self::RoleNotFound => already_done,
-            Self::Denied(Denied::Stale) => caller.map(|token| InvalidationScope::User(token.user)),
+            Self::Denied(Denied::Stale) => caller.map(|token| InvalidationScope::all_of(token.principal)),
             Self::LoginTaken
             | Self::UserChanged
             | Self::ReplayRecorded
@@ -150,7 +150,7 @@ mod tests {
     fn a_refusal_invalidates_only_what_it_shows_to_be_stale() {
         let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
         let caller = Some(TokenIdentity {
-            user,
+            principal: user.into(),
             session,
             epoch: Epoch::FIRST,
         });

@@ -113,7 +113,7 @@ mod tests {
         audit::AuditDetails,
         authority::Denied,
         changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
-        fixtures::now,
+        fixtures::{now, user_in},
         role::built_in,
     };
 
@@ -319,8 +319,7 @@ mod tests {
     #[test]
     fn a_role_is_written_only_within_the_rights_of_the_caller() {
         let mut caller = snapshot(permissions(&["roles:write", "users:read", "posts:write"]));
-        caller
-            .user
+        user_in(&mut caller)
             .roles
             .insert(RoleName::parse("editor").expect("the role name is valid"));
         let facts = CatalogueFacts {

@@ -6,7 +6,7 @@ use crate::{
         CatalogueFacts, Facts, OwnedSession,
         fixtures::{facts_about, own_facts},
     },
-    fixtures::{SESSION, USER, caller, origin, stored_session, user},
+    fixtures::{SESSION, USER, caller, origin, stored_session, user, user_caller},
     invalidation::InvalidationScope,
     ports::{
         MockAccounts, MockAuditCheckpoints, MockAuditEvents, MockAuditLog, MockForeignHashes,
@@ -123,7 +123,7 @@ async fn changes_by_use_cases_are_published() {
     let (ports, scopes) = ports(facts);
     let core = Core::new(ports, &rules());
 
-    let ended = core.end_session.execute(&caller(), SESSION, origin()).await;
+    let ended = core.end_session.execute(&user_caller(), SESSION, origin()).await;
     ended.expect("the rules allow the change");
     assert_eq!(published(&scopes), [InvalidationScope::Session(SESSION)]);
 

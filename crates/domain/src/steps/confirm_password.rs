@@ -1,7 +1,7 @@
 use super::RecordFailedAttempt;
 use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
-    caller::Caller,
+    caller::UserCaller,
     password::Password,
     ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Throttle, Verification},
     throttle::{Attempt, BudgetName, ThrottleDecision},
@@ -42,7 +42,7 @@ impl ConfirmPassword {
     ///
     /// # Errors
     /// Returns [`ConfirmPasswordError::TooManyAttempts`] if the budget is used up.
-    pub async fn take_attempt(&self, caller: &Caller) -> Result<(), ConfirmPasswordError> {
+    pub async fn take_attempt(&self, caller: &UserCaller) -> Result<(), ConfirmPasswordError> {
         let session = caller.session();
         match self.throttle.take(&Attempt::Reauthenticate { session }).await? {
             ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => Ok(()),
@@ -60,7 +60,7 @@ impl ConfirmPassword {
     /// Returns a [`ConfirmPasswordError`]. A wrong password is recorded in the audit log.
     pub async fn execute(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         password: Password,
         origin: &Origin,
         ticket: &mut HashTicket,
@@ -83,7 +83,7 @@ impl ConfirmPassword {
         }
     }
 
-    async fn record_failure(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
+    async fn record_failure(&self, caller: &UserCaller, origin: &Origin) -> Result<(), PortError> {
         let user = caller.user().id;
         let event = AuditEvent::on(AuditAction::ReauthenticationFailed, user).in_session(caller.session());
         let context = AuditContext::new(self.clock.now(), Actor::User(user), origin.clone());

@@ -1,6 +1,7 @@
 use crate::{
     audit::{AuditContext, Origin},
     authority::{Denied, Requester, RolesAssign},
+    caller::NotAUser,
     changes::{self, ChangeError, Refusal, UserChange},
     ports::{Accounts, Clock, PortError, Throttle},
     role::{RoleName, RoleNames},
@@ -62,6 +63,9 @@ pub enum AssignRolesError {
         retry_after: Duration,
         budget: BudgetName,
     },
+    /// A machine asks to change its own roles.
+    #[error(transparent)]
+    NotAUser(#[from] NotAUser),
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -124,7 +128,7 @@ impl AssignRoles {
         let (Some(throttle), Requester::Caller(caller)) = (&self.throttle, requester) else {
             return Ok(());
         };
-        if caller.user().id != user {
+        if !caller.is(user) {
             return Ok(());
         }
         match throttle.take(&Attempt::ChangeOwnAccount { user }).await? {
@@ -144,22 +148,32 @@ impl AssignRoles {
         assignee: &Assignee,
     ) -> Result<UserId, AssignRolesError> {
         match (assignee, requester) {
-            (Assignee::Caller, Requester::Caller(caller)) => {
-                requester.require_step_up()?;
-                Ok(caller.user().id)
-            }
             (Assignee::Caller, Requester::Operator) => Err(Refusal::UserNotFound.into()),
-            (Assignee::User(user), Requester::Caller(caller)) if user.is(caller.user()) => {
+            (Assignee::Caller, Requester::Caller(caller)) => {
+                let own = caller.principal().user().ok_or(NotAUser)?;
                 requester.require_step_up()?;
-                Ok(caller.user().id)
+                Ok(own.id)
             }
             (Assignee::User(user), _) => {
+                if let Some(own) = own_account(requester, user) {
+                    requester.require_step_up()?;
+                    return Ok(own);
+                }
                 requester.capability::<RolesAssign>()?;
                 let user = steps::find(&*self.accounts, user).await?;
                 Ok(user.ok_or(Refusal::UserNotFound)?.id)
             }
         }
     }
+}
+
+/// Returns the requester's own id if `user` refers to them.
+fn own_account(requester: Requester<'_>, user: &UserRef) -> Option<UserId> {
+    let Requester::Caller(caller) = requester else {
+        return None;
+    };
+    let own = caller.principal().user()?;
+    user.is(own).then_some(own.id)
 }
 
 fn parse(names: &[String]) -> Result<RoleNames, AssignRolesError> {

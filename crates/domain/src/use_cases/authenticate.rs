@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::{
         caller::SessionSnapshot,
-        fixtures::{SESSION, USER, now, stored_session, user},
+        fixtures::{SESSION, USER, now, stored_session, user, user_in},
         ports::{MockSessionSnapshots, MockTokenVerifier},
         role::Permissions,
         step_up::StepUp,
@@ -147,7 +147,7 @@ mod tests {
         SessionSnapshot {
             session: SESSION,
             lifetime: stored_session().lifetime,
-            user: user(),
+            principal: user().into(),
             permissions: Permissions::new(),
         }
     }
@@ -186,7 +186,7 @@ mod tests {
             .execute("token")
             .await
             .expect("the token is accepted");
-        assert_eq!(caller.user().id, USER);
+        assert!(caller.is(USER));
     }
 
     #[tokio::test]
@@ -237,7 +237,7 @@ mod tests {
     async fn a_caller_who_must_change_their_password_may_do_only_that() {
         let must_change = || {
             let mut snapshot = snapshot();
-            snapshot.user.must_change_password = true;
+            user_in(&mut snapshot).must_change_password = true;
             Ok(Some(Arc::new(snapshot)))
         };
         let strict = authenticate(verifier(Ok(signed())), |snapshots| {

@@ -1,7 +1,7 @@
 use super::LoggedIn;
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    caller::Caller,
+    caller::UserCaller,
     changes::{self, ChangeError, Refusal},
     password::{Password, PasswordHash, PasswordRefused},
     ports::{Accounts, Clock, HashClient, HashTicket, PortError, Randomness},
@@ -76,7 +76,7 @@ impl ChangePassword {
     /// any other error it was not.
     pub async fn execute(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         request: NewPasswordRequest,
         origin: Origin,
     ) -> Result<LoggedIn, ChangePasswordError> {
@@ -100,7 +100,7 @@ impl ChangePassword {
 
     async fn replace(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         hash: PasswordHash,
         origin: Origin,
     ) -> Result<LoggedIn, ChangePasswordError> {
@@ -135,6 +135,7 @@ mod tests {
         changes::{UserChange, fixtures::own_facts},
         fixtures::{
             GOOD_PASSWORD, SESSION, USER, audit_context, caller, credentials, hash, now, origin, password,
+            user_caller, user_in,
         },
         one_time_password::OneTimePassword,
         ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter, MockThrottle, Strength, Verification},
@@ -198,7 +199,7 @@ mod tests {
             current: password(CURRENT),
             new: password(new),
         };
-        change.execute(&caller(), request, origin()).await
+        change.execute(&user_caller(), request, origin()).await
     }
 
     #[tokio::test]
@@ -393,12 +394,8 @@ mod tests {
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
                 let mut changed = own_facts(Permissions::new());
-                changed
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .user
-                    .epoch = Epoch(5);
+                let caller = changed.caller.as_mut().expect("the facts contain the caller");
+                user_in(caller).epoch = Epoch(5);
                 expect_change(accounts, changed, |_| {});
             },
             |hasher| {

@@ -1,7 +1,7 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
     authority::Denied,
-    caller::Caller,
+    caller::UserCaller,
     changes::{self, Account, ChangeError, Refusal},
     password::Password,
     ports::{Accounts, Clock, HashClient, HashTicket},
@@ -35,7 +35,7 @@ impl DeleteOwnAccount {
     /// after any other error they were not.
     pub async fn execute(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         password: Password,
         origin: Origin,
     ) -> Result<(), DeleteOwnAccountError> {
@@ -72,7 +72,7 @@ mod tests {
             Facts,
             fixtures::{admin, own_facts},
         },
-        fixtures::{SESSION, USER, audit_context, caller, credentials, origin, password},
+        fixtures::{SESSION, USER, audit_context, caller, credentials, origin, password, user_caller},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
         role::Permissions,
         throttle::{Attempt, BudgetKind, BudgetName, ThrottleDecision},
@@ -115,7 +115,9 @@ mod tests {
             accounts,
             clock: clock(),
         };
-        delete.execute(&caller(), password("current"), origin()).await
+        delete
+            .execute(&user_caller(), password("current"), origin())
+            .await
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    caller::Caller,
+    caller::UserCaller,
     changes::{self, ChangeError},
     ports::{Accounts, Clock},
     session::{EndReason, SessionId},
@@ -22,7 +22,7 @@ impl EndSession {
     /// the session has already ended, belongs to another user or never existed.
     pub async fn execute(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         session: SessionId,
         origin: Origin,
     ) -> Result<(), ChangeError> {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::{
         changes::{EndSessionsOf, Facts, OwnedSession, Refusal},
-        fixtures::{USER, audit_context, caller, origin, stored_session},
+        fixtures::{USER, audit_context, origin, stored_session, user_caller},
         ports::MockAccounts,
         use_cases::fixtures::{accounts_with, clock, expect_change},
         user::UserId,
@@ -57,7 +57,7 @@ mod tests {
             accounts: Arc::new(accounts),
             clock: clock(),
         };
-        end.execute(&caller(), OTHER_DEVICE, origin()).await
+        end.execute(&user_caller(), OTHER_DEVICE, origin()).await
     }
 
     fn live_session_of(user: UserId) -> Facts {

@@ -1,6 +1,6 @@
 use crate::{
     audit::{AuditFilter, AuditRecord},
-    caller::Caller,
+    caller::UserCaller,
     ports::{AuditLog, Clock, PortError, SessionDirectory},
     session::SessionSummary,
     steps,
@@ -31,7 +31,7 @@ impl ExportOwnData {
     ///
     /// # Errors
     /// Returns a [`PortError`] if a port fails.
-    pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
+    pub async fn execute(&self, caller: &UserCaller) -> Result<OwnData, PortError> {
         let user = caller.user().id;
         let sessions = steps::live_sessions(&*self.sessions, user, self.clock.now()).await?;
         let filter = AuditFilter {

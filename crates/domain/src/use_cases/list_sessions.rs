@@ -1,5 +1,5 @@
 use crate::{
-    caller::Caller,
+    caller::UserCaller,
     ports::{Clock, PortError, SessionDirectory},
     session::SessionSummary,
     steps,
@@ -17,7 +17,7 @@ impl ListSessions {
     ///
     /// # Errors
     /// Returns a [`PortError`] if the port fails.
-    pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
+    pub async fn execute(&self, caller: &UserCaller) -> Result<Vec<SessionSummary>, PortError> {
         steps::live_sessions(&*self.sessions, caller.user().id, self.clock.now()).await
     }
 }
@@ -26,7 +26,7 @@ impl ListSessions {
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{SESSION, USER, caller, now},
+        fixtures::{SESSION, USER, now, user_caller},
         ports::MockSessionDirectory,
         use_cases::fixtures::clock,
     };
@@ -47,7 +47,7 @@ mod tests {
             .withf(|user, at| *user == USER && *at == now())
             .once()
             .returning(|_, _| Ok(vec![]));
-        let listed = list(sessions).execute(&caller()).await;
+        let listed = list(sessions).execute(&user_caller()).await;
         assert!(listed.expect("storage is available").is_empty());
     }
 
@@ -66,7 +66,7 @@ mod tests {
             }])
         });
         let listed = list(sessions)
-            .execute(&caller())
+            .execute(&user_caller())
             .await
             .expect("storage is available");
         let times = |it: &SessionSummary| (it.created_at, it.last_used_at, it.expires_at);

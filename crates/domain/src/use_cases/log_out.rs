@@ -1,6 +1,7 @@
 use super::{Authenticate, AuthenticateError};
 use crate::{
     audit::{Actor, AuditContext, Origin},
+    caller::{NotAUser, UserCaller},
     changes::{ChangeError, Command, EndSession, EndSessions},
     ports::{Accounts, Clock, PortError, Sessions},
     refresh_token::RefreshToken,
@@ -27,6 +28,9 @@ pub struct LogOut {
 pub enum LogOutError {
     #[error(transparent)]
     Authenticate(#[from] AuthenticateError),
+    /// Only users have sessions to end. A machine's token expires soon, and can be revoked.
+    #[error(transparent)]
+    NotAUser(#[from] NotAUser),
     /// The token has the form of a refresh token, but this service did not issue it.
     #[error("the refresh token was not issued by this service")]
     RefreshTokenInvalid,
@@ -60,6 +64,7 @@ impl LogOut {
     ) -> Result<UserId, LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
+            let caller = UserCaller::try_from(caller)?;
             let user = caller.user().id;
             if !self.end(caller.session(), user, everywhere, origin).await? {
                 return Err(AuthenticateError::Revoked.into());
@@ -139,7 +144,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Applied, EndSessionsOf, Facts, OwnedSession, fixtures::facts_about},
-        fixtures::{EPOCH, SESSION, USER, audit_context, now, origin, snapshot_with, stored_session, user},
+        fixtures::{
+            EPOCH, SESSION, USER, audit_context, now, origin, snapshot_with, stored_session, user, user_in,
+        },
         ports::{MockAccounts, MockSessionSnapshots, MockSessions, MockTokenVerifier},
         role::Permissions,
         session::{Burst, Generation},
@@ -197,7 +204,7 @@ mod tests {
         let mut snapshots = MockSessionSnapshots::new();
         snapshots.expect_snapshot_for().returning(|_, _| {
             let mut snapshot = snapshot_with(Permissions::new());
-            snapshot.user.must_change_password = true;
+            user_in(&mut snapshot).must_change_password = true;
             Ok(Some(Arc::new(snapshot)))
         });
         let authenticate = Authenticate {

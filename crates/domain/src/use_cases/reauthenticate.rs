@@ -1,6 +1,6 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    caller::Caller,
+    caller::UserCaller,
     changes::{self, ChangeError},
     password::Password,
     ports::{Accounts, Clock, HashClient, HashTicket, PortError},
@@ -42,7 +42,7 @@ impl Reauthenticate {
     /// after any other error it was not.
     pub async fn execute(
         &self,
-        caller: &Caller,
+        caller: &UserCaller,
         password: Password,
         origin: Origin,
     ) -> Result<IssuedAccessToken, ReauthenticateError> {
@@ -78,7 +78,7 @@ mod tests {
     use crate::{
         authority::Denied,
         changes::{Refusal, fixtures::own_facts},
-        fixtures::{SESSION, USER, caller, credentials, now, origin, password, user},
+        fixtures::{SESSION, USER, caller, credentials, now, origin, password, user, user_caller},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle, MockTokenSigner, Verification},
         role::Permissions,
         throttle::{BudgetKind, ThrottleDecision},
@@ -151,7 +151,9 @@ mod tests {
     }
 
     async fn execute(use_case: Reauthenticate) -> Result<IssuedAccessToken, ReauthenticateError> {
-        use_case.execute(&caller(), password("correct"), origin()).await
+        use_case
+            .execute(&user_caller(), password("correct"), origin())
+            .await
     }
 
     #[tokio::test]

@@ -155,7 +155,7 @@ mod tests {
             .validate(crate::changes::fixtures::token(), now())
             .expect("the session is live")
             .with_step_up(StepUp::Recent);
-        assert_eq!(caller.user().id, CALLER);
+        assert!(caller.is(CALLER));
         let refused = set_status(accounts)
             .execute(
                 caller.capability().expect("the caller has the permission"),

@@ -135,7 +135,7 @@ mod tests {
         audit::Actor,
         caller::SessionSnapshot,
         changes::{CatalogueFacts, MAX_ROLES, fixtures::role},
-        fixtures::{USER, caller_with, now, origin, snapshot_with},
+        fixtures::{USER, caller_with, now, origin, snapshot_with, user_in},
         ports::MockRoles,
         revision::Revision,
         role::built_in,
@@ -161,7 +161,7 @@ mod tests {
     /// An administrator, who may create roles.
     fn writer_snapshot() -> SessionSnapshot {
         let mut snapshot = snapshot_with(writer_permissions());
-        snapshot.user.roles.insert(RoleName::ADMIN);
+        user_in(&mut snapshot).roles.insert(RoleName::ADMIN);
         snapshot
     }
 

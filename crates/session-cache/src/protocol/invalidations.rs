@@ -1,5 +1,5 @@
 use super::{snapshot_read::SnapshotRead, terms::Terms};
-use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use domain::{invalidation::InvalidationScope, principal::PrincipalId, session::SessionId};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Maximum number of marks. One more invalidates everything, which is always safe.
@@ -39,15 +39,15 @@ impl Invalidations {
     }
 
     /// Returns whether no invalidation since `read` began covers its session. Invalidations of the
-    /// session's user are not considered, since the user is unknown until the read returns.
+    /// session's principal are not considered: it is unknown until the read returns.
     pub fn is_session_current(&self, read: &SnapshotRead) -> bool {
         read.invalidations >= self.floor && self.is_unmarked(read, InvalidationScope::Session(read.session))
     }
 
-    /// Returns whether no invalidation since `read` began covers its session or `user`, the
-    /// session's user.
-    pub fn is_snapshot_current(&self, read: &SnapshotRead, user: UserId) -> bool {
-        self.is_session_current(read) && self.is_unmarked(read, InvalidationScope::User(user))
+    /// Returns whether no invalidation since `read` began covers its session or `principal`, the
+    /// session's user or machine.
+    pub fn is_snapshot_current(&self, read: &SnapshotRead, principal: PrincipalId) -> bool {
+        self.is_session_current(read) && self.is_unmarked(read, InvalidationScope::all_of(principal))
     }
 
     fn is_unmarked(&self, read: &SnapshotRead, scope: InvalidationScope) -> bool {
@@ -100,6 +100,7 @@ impl Invalidations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::{machine::MachineId, user::UserId};
     use uuid::Uuid;
 
     const TERMS: Terms = Terms::STANDARD;
@@ -120,6 +121,8 @@ mod tests {
             (InvalidationScope::Session(session(2)), true),
             (InvalidationScope::User(USER), false),
             (InvalidationScope::User(UserId(Uuid::from_u128(2))), true),
+            // No user and machine have the same id.
+            (InvalidationScope::Machine(MachineId(Uuid::from_u128(1))), true),
             (InvalidationScope::Everything, false),
         ] {
             let mut invalidations = Invalidations::default();
@@ -127,11 +130,14 @@ mod tests {
             invalidations.invalidate(&[scope], seconds(2), &TERMS);
             let after = invalidations.begin_read(session(1), seconds(3));
             assert_eq!(
-                invalidations.is_snapshot_current(&before, USER),
+                invalidations.is_snapshot_current(&before, USER.into()),
                 current,
                 "{scope:?}"
             );
-            assert!(invalidations.is_snapshot_current(&after, USER), "{scope:?}");
+            assert!(
+                invalidations.is_snapshot_current(&after, USER.into()),
+                "{scope:?}"
+            );
         }
     }
 
@@ -142,13 +148,13 @@ mod tests {
         for number in 1..=MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(2), &TERMS);
         }
-        assert!(invalidations.is_snapshot_current(&read, USER));
+        assert!(invalidations.is_snapshot_current(&read, USER.into()));
         invalidations.invalidate(
             &[InvalidationScope::Session(session(u128::MAX))],
             seconds(2),
             &TERMS,
         );
-        assert!(!invalidations.is_snapshot_current(&read, USER));
+        assert!(!invalidations.is_snapshot_current(&read, USER.into()));
         assert!(invalidations.marks.is_empty());
     }
 
@@ -160,7 +166,7 @@ mod tests {
         }
         let read = invalidations.begin_read(session(0), seconds(2));
         invalidations.invalidate(&[InvalidationScope::User(USER)], seconds(100), &TERMS);
-        assert!(!invalidations.is_snapshot_current(&read, USER));
+        assert!(!invalidations.is_snapshot_current(&read, USER.into()));
         assert!(invalidations.is_session_current(&read));
         assert_eq!(invalidations.marks.len(), 1);
     }
@@ -174,6 +180,6 @@ mod tests {
         for number in 1..=MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], almost, &TERMS);
         }
-        assert!(!invalidations.is_snapshot_current(&read, USER));
+        assert!(!invalidations.is_snapshot_current(&read, USER.into()));
     }
 }

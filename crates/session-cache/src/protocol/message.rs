@@ -1,5 +1,5 @@
 use super::ids::{PublicationId, ReplicaId};
-use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use domain::{invalidation::InvalidationScope, machine::MachineId, session::SessionId, user::UserId};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -13,6 +13,9 @@ const PROBE: u8 = 3;
 const SESSION: u8 = 1;
 const USER: u8 = 2;
 const EVERYTHING: u8 = 3;
+/// Unknown to earlier versions, which drop the message: the publisher waits for their leases. They
+/// have no snapshots of machines.
+const MACHINE: u8 = 4;
 
 /// Maximum number of scopes in one message, which keeps it below 32 KiB. A longer list becomes
 /// [`InvalidationScope::Everything`].
@@ -145,6 +148,7 @@ fn write_scope(bytes: &mut Vec<u8>, scope: InvalidationScope) {
     let (kind, id) = match scope {
         InvalidationScope::Session(id) => (SESSION, id.0),
         InvalidationScope::User(id) => (USER, id.0),
+        InvalidationScope::Machine(id) => (MACHINE, id.0),
         InvalidationScope::Everything => (EVERYTHING, Uuid::nil()),
     };
     bytes.push(kind);
@@ -166,6 +170,7 @@ fn decode_scope([kind, id @ ..]: &[u8; 17]) -> Option<InvalidationScope> {
     match *kind {
         SESSION => Some(InvalidationScope::Session(SessionId(id))),
         USER => Some(InvalidationScope::User(UserId(id))),
+        MACHINE => Some(InvalidationScope::Machine(MachineId(id))),
         EVERYTHING => id.is_nil().then_some(InvalidationScope::Everything),
         _ => None,
     }

@@ -4,7 +4,7 @@ use super::{
     snapshot_read::SnapshotRead,
     terms::Terms,
 };
-use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use domain::{invalidation::InvalidationScope, principal::PrincipalId, session::SessionId};
 use std::time::Duration;
 
 /// The next step that a [`Replica`] takes to acquire or keep its lease.
@@ -102,10 +102,10 @@ impl Replica {
     }
 
     /// Returns whether a request that starts at `now` may be answered with the snapshot that `read`
-    /// returned, a session of `user`.
+    /// returned, a session of `principal`.
     #[must_use]
-    pub fn may_answer(&self, read: &SnapshotRead, user: UserId, now: Duration) -> bool {
-        self.may_share(read, now) && self.is_current(read, user)
+    pub fn may_answer(&self, read: &SnapshotRead, principal: PrincipalId, now: Duration) -> bool {
+        self.may_share(read, now) && self.is_current(read, principal)
     }
 
     /// Returns whether a request that starts at `now` may wait for `read`, begun by an earlier
@@ -118,11 +118,11 @@ impl Replica {
             && self.invalidations.is_session_current(read)
     }
 
-    /// Returns whether no invalidation since `read` began covers its session or `user`, the
-    /// session's user.
+    /// Returns whether no invalidation since `read` began covers its session or `principal`,
+    /// the session's user or machine.
     #[must_use]
-    pub fn is_current(&self, read: &SnapshotRead, user: UserId) -> bool {
-        self.invalidations.is_snapshot_current(read, user)
+    pub fn is_current(&self, read: &SnapshotRead, principal: PrincipalId) -> bool {
+        self.invalidations.is_snapshot_current(read, principal)
     }
 
     /// Invalidates `scopes`. When this returns, no older snapshot is served from memory, and the

@@ -202,7 +202,7 @@ impl Process {
     /// Returns once the process may answer from memory.
     pub async fn take_lease(&self) {
         let unknown = TokenIdentity {
-            user: UserId(unique_uuid()),
+            principal: UserId(unique_uuid()).into(),
             session: SessionId(unique_uuid()),
             epoch: Epoch::FIRST,
         };

@@ -2,13 +2,14 @@
 //! completed revocation.
 
 use super::mutant::Mutant;
-use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use domain::{invalidation::InvalidationScope, principal::PrincipalId, session::SessionId, user::UserId};
 use session_cache::protocol::{LeaseId, Publication, Replica, ReplicaId, SnapshotRead, Terms};
 use std::{hash::Hash, time::Duration};
 use uuid::Uuid;
 
 pub const SESSION: SessionId = SessionId(Uuid::from_u128(1));
 pub const USER: UserId = UserId(Uuid::from_u128(2));
+const HOLDER: PrincipalId = PrincipalId::User(USER);
 
 /// Number of ticks for which a snapshot is answered from memory.
 pub const SNAPSHOT: u8 = 3;
@@ -110,7 +111,7 @@ impl Serving {
         if mutant == Some(Mutant::ReadsCountedFromTheResult) {
             stale = self.read_from(stale.begun_at);
         }
-        if self.core.is_current(&stale.read, USER) {
+        if self.core.is_current(&stale.read, HOLDER) {
             self.cached = Some(stale);
         }
     }
@@ -123,7 +124,7 @@ impl Serving {
         now: u8,
         mutant: Option<Mutant>,
     ) {
-        let current = |stale: &StaleRead| self.core.is_current(&stale.read, USER);
+        let current = |stale: &StaleRead| self.core.is_current(&stale.read, HOLDER);
         let (cached, reading) = (self.cached.filter(current), self.reading.filter(current));
         let counted_from = match mutant {
             Some(Mutant::LeaseCountedFromTheResponse) => self.clock(now),
@@ -148,7 +149,7 @@ impl Serving {
     /// equal.
     pub fn tidy(&mut self, now: u8, mutant: Option<Mutant>) {
         let (core, now) = (&self.core, self.clock(now));
-        let current = |stale: &StaleRead| core.is_current(&stale.read, USER);
+        let current = |stale: &StaleRead| core.is_current(&stale.read, HOLDER);
         let young = |stale: &StaleRead| now < stale.begun_at + SNAPSHOT;
         if mutant.is_none() {
             self.reading = self.reading.filter(|stale| current(stale) && young(stale));
@@ -161,7 +162,7 @@ impl Serving {
     pub fn essence(&self, now: u8) -> impl Hash + PartialEq + use<> {
         let now = self.clock(now);
         let of = |stale: &StaleRead| {
-            let current = self.core.is_current(&stale.read, USER);
+            let current = self.core.is_current(&stale.read, HOLDER);
             (
                 stale.begun_at,
                 current,
@@ -190,11 +191,11 @@ impl Serving {
     fn answers(&self, stale: &StaleRead, now: u8, mutant: Option<Mutant>) -> bool {
         let read = &stale.read;
         match mutant {
-            Some(Mutant::AnswersWithoutALease) => self.core.is_current(read, USER),
+            Some(Mutant::AnswersWithoutALease) => self.core.is_current(read, HOLDER),
             Some(Mutant::SnapshotsOfAnyAge) => {
-                self.core.holds_lease(ticks(now)) && self.core.is_current(read, USER)
+                self.core.holds_lease(ticks(now)) && self.core.is_current(read, HOLDER)
             }
-            _ => self.core.may_answer(read, USER, ticks(now)),
+            _ => self.core.may_answer(read, HOLDER, ticks(now)),
         }
     }
 
@@ -205,7 +206,7 @@ impl Serving {
         match mutant {
             Some(Mutant::JoinOfAStaleRead) => self.core.holds_lease(ticks(now)),
             Some(Mutant::JoinWithoutRevalidation) => self.core.may_share(read, ticks(now)),
-            _ => self.core.may_share(read, ticks(now)) && self.core.is_current(read, USER),
+            _ => self.core.may_share(read, ticks(now)) && self.core.is_current(read, HOLDER),
         }
     }
 }

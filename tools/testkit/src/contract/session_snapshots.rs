@@ -35,7 +35,7 @@ async fn a_snapshot_shows_the_session_its_user_and_the_permissions_of_all_roles(
                 expires_at: session.expires_at,
                 ended: None,
             },
-            user: changed(storage, keeping_sessions(alice.id, roles), 2).await,
+            principal: changed(storage, keeping_sessions(alice.id, roles), 2).await.into(),
             permissions,
         };
         assert_eq!(snapshot(storage, session.id).await, expected);
@@ -104,8 +104,8 @@ async fn assert_admin_at_odd_epochs(storage: &CoreStorage, session: SessionId, f
     };
 
     let snapshot = snapshot(storage, session).await;
-    let role = role_at(snapshot.user.epoch);
-    assert_eq!(snapshot.user.roles, role_names(&[role]), "{snapshot:?}");
+    let role = role_at(snapshot.principal.epoch());
+    assert_eq!(*snapshot.principal.roles(), role_names(&[role]), "{snapshot:?}");
     assert_eq!(snapshot.permissions, allowed(role), "{snapshot:?}");
 
     let holder = found(storage, session).await.holder;

@@ -12,7 +12,7 @@ pub(super) use race::{answered, assert_one_happens, count, decided, race, race_c
 pub(super) use setup::*;
 
 use super::prelude::*;
-use domain::audit::Origin;
+use domain::{audit::Origin, machine::MachineId};
 
 /// Returns one command of each kind that administers a user. The last one deletes the user.
 pub(super) fn commands(account: Account) -> [Arc<dyn Command>; 5] {
@@ -133,6 +133,11 @@ pub(super) async fn snapshot(storage: &CoreStorage, id: SessionId) -> SessionSna
     found.expect("the session was stored")
 }
 
+/// Returns the user of `snapshot`, which is not one of a machine.
+pub(super) fn user_of(snapshot: &SessionSnapshot) -> &User {
+    snapshot.principal.user().expect("the session is that of a user")
+}
+
 /// Returns the events about `user` with their contexts, oldest first.
 pub(super) async fn events_of(storage: &CoreStorage, user: &User) -> Vec<(AuditEvent, AuditContext)> {
     let mut events = storage.recorded.recorded().await;
@@ -150,7 +155,8 @@ pub(super) fn contexts(user: UserId, at: DateTime<Utc>) -> Vec<AuditContext> {
     };
     let mut contexts = Vec::new();
     for origin in [Origin::default(), parts, origin()] {
-        for actor in [Actor::Anonymous, Actor::User(user), Actor::Operator] {
+        let machine = Actor::Machine(MachineId(unique_uuid()));
+        for actor in [Actor::Anonymous, Actor::User(user), machine, Actor::Operator] {
             let origin = origin.clone();
             contexts.push(AuditContext { at, actor, origin });
         }

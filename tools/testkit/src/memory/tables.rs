@@ -142,7 +142,7 @@ impl Tables {
             session: id,
             lifetime: row.lifetime(),
             permissions: self.permissions(&user.roles),
-            user,
+            principal: user.into(),
         })
     }
 

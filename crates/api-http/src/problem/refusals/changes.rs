@@ -120,6 +120,7 @@ impl From<AssignRolesError> for Problem {
             AssignRolesError::TooManyChanges { retry_after, budget } => {
                 too_many_attempts(retry_after, budget)
             }
+            AssignRolesError::NotAUser(error) => error.into(),
             AssignRolesError::Change(error) => error.into(),
         }
     }

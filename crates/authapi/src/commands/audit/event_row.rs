@@ -36,6 +36,7 @@ impl From<AuditRecord> for EventRow {
             actor: match actor {
                 Actor::Anonymous => "anonymous".to_owned(),
                 Actor::User(id) => id.to_string(),
+                Actor::Machine(id) => id.to_string(),
                 Actor::Operator => "operator".to_owned(),
             },
             user: event.user.map(|id| id.to_string()),

@@ -16,6 +16,7 @@ fn scope() -> impl Strategy<Value = InvalidationScope> {
     prop_oneof![
         10 => id().prop_map(|id| InvalidationScope::Session(SessionId(id))),
         10 => id().prop_map(|id| InvalidationScope::User(UserId(id))),
+        10 => id().prop_map(|id| InvalidationScope::Machine(MachineId(id))),
         1 => Just(InvalidationScope::Everything),
     ]
 }
@@ -92,6 +93,21 @@ fn other_versions_and_kinds_are_unknown_and_short_input_is_malformed() {
         (&[1, 1, 0], DecodeError::Malformed),
     ] {
         assert_eq!(Message::decode(bytes), Err(error), "{bytes:?}");
+    }
+}
+
+/// Replicas of different versions exchange these bytes during an upgrade.
+#[test]
+fn a_scope_has_a_kind_that_never_changes() {
+    let id = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+    for (scope, kind, id) in [
+        (InvalidationScope::Session(SessionId(id)), 1, id),
+        (InvalidationScope::User(UserId(id)), 2, id),
+        (InvalidationScope::Everything, 3, Uuid::nil()),
+        (InvalidationScope::Machine(MachineId(id)), 4, id),
+    ] {
+        let bytes = Message::invalidate(a_publication(), vec![scope]).encode();
+        assert_eq!(bytes[26..], [&[kind], &id.as_bytes()[..]].concat(), "{scope:?}");
     }
 }
 

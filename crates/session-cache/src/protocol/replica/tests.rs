@@ -1,9 +1,11 @@
 use super::*;
+use domain::{machine::MachineId, user::UserId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 const TERMS: Terms = Terms::STANDARD;
 const USER: UserId = UserId(Uuid::from_u128(1));
+const HOLDER: PrincipalId = PrincipalId::User(USER);
 const SESSION: SessionId = SessionId(Uuid::from_u128(2));
 
 fn ms(milliseconds: u64) -> Duration {
@@ -34,7 +36,7 @@ fn holding(requested_at: Duration) -> Replica {
 fn nothing_is_served_from_memory_without_a_lease() {
     let mut replica = replica();
     let read = replica.begin_read(SESSION, ms(0));
-    assert!(!replica.may_answer(&read, USER, ms(0)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(0)));
     assert!(!replica.may_share(&read, ms(0)));
 }
 
@@ -55,14 +57,14 @@ fn a_lease_is_requested_while_there_are_requests() {
 fn a_lease_counts_from_before_its_request_or_renewal_was_sent() {
     let mut replica = holding(ms(0));
     let read = replica.begin_read(SESSION, ms(0));
-    assert!(replica.may_answer(&read, USER, ms(1899)));
-    assert!(!replica.may_answer(&read, USER, ms(1900)));
+    assert!(replica.may_answer(&read, HOLDER, ms(1899)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(1900)));
     replica.record_request(ms(400));
     assert_eq!(replica.next_step(ms(499)), LeaseStep::Wait(Some(ms(500))));
     assert_eq!(replica.next_step(ms(500)), LeaseStep::Renew(lease(1)));
     replica.granted(lease(1), ms(500));
-    assert!(replica.may_answer(&read, USER, ms(2399)));
-    assert!(!replica.may_answer(&read, USER, ms(2400)));
+    assert!(replica.may_answer(&read, HOLDER, ms(2399)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(2400)));
 }
 
 #[test]
@@ -77,14 +79,14 @@ fn a_refused_renewal_invalidates_everything_for_good() {
     let mut replica = holding(ms(0));
     let read = replica.begin_read(SESSION, ms(0));
     replica.refused(lease(1));
-    assert!(!replica.may_answer(&read, USER, ms(1)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(1)));
     replica.granted(lease(1), ms(1));
     assert!(!replica.holds_lease(ms(1)), "a late response restores nothing");
     assert_eq!(replica.next_step(ms(1)), LeaseStep::Acquire(lease(2)));
     replica.granted(lease(2), ms(1));
-    assert!(!replica.may_answer(&read, USER, ms(1)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(1)));
     let read = replica.begin_read(SESSION, ms(1));
-    assert!(replica.may_answer(&read, USER, ms(1)));
+    assert!(replica.may_answer(&read, HOLDER, ms(1)));
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn snapshots_read_before_a_lease_are_not_served_under_it() {
     let meanwhile = replica.begin_read(SESSION, ms(0));
     replica.granted(lease(1), ms(0));
     for read in [before, meanwhile] {
-        assert!(!replica.may_answer(&read, USER, ms(0)));
+        assert!(!replica.may_answer(&read, HOLDER, ms(0)));
         assert!(!replica.may_share(&read, ms(0)));
     }
 }
@@ -118,8 +120,8 @@ fn a_snapshot_expires() {
     let mut replica = holding(ms(0));
     let read = replica.begin_read(SESSION, ms(0));
     replica.granted(lease(1), ms(28_400));
-    assert!(replica.may_answer(&read, USER, ms(28_499)));
-    assert!(!replica.may_answer(&read, USER, ms(28_500)));
+    assert!(replica.may_answer(&read, HOLDER, ms(28_499)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(28_500)));
     assert!(!replica.may_share(&read, ms(28_500)));
 }
 
@@ -132,7 +134,7 @@ fn a_read_whose_user_changed_meanwhile_is_shared_and_then_discarded() {
         replica.may_share(&read, ms(2)),
         "the session's user is not known yet"
     );
-    assert!(!replica.is_current(&read, USER));
+    assert!(!replica.is_current(&read, HOLDER));
     replica.invalidate(&[InvalidationScope::Session(SESSION)], ms(3));
     assert!(!replica.may_share(&read, ms(4)));
 }
@@ -145,7 +147,7 @@ fn an_idle_replica_gives_up_its_lease_and_requests_another_when_needed() {
     let generation = replica.generation();
     assert_eq!(replica.next_step(ms(5_000)), LeaseStep::Wait(None));
     assert_ne!(replica.generation(), generation);
-    assert!(!replica.may_answer(&read, USER, ms(5_000)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(5_000)));
     replica.record_request(ms(60_000));
     assert_eq!(replica.next_step(ms(60_000)), LeaseStep::Acquire(lease(2)));
 }
@@ -159,7 +161,7 @@ fn a_replica_that_leaves_serves_nothing_from_memory_and_returns_its_lease() {
     replica.record_request(ms(1));
     assert_eq!(replica.next_step(ms(1)), LeaseStep::Wait(None));
     replica.granted(lease(1), ms(1));
-    assert!(!replica.may_answer(&read, USER, ms(1)));
+    assert!(!replica.may_answer(&read, HOLDER, ms(1)));
 }
 
 #[test]
@@ -169,14 +171,14 @@ fn a_distrusted_lease_serves_nothing_until_a_later_renewal_is_granted() {
     replica.record_request(ms(300));
     replica.distrust_lease(ms(300));
     let new = replica.begin_read(SESSION, ms(300));
-    assert!(!replica.may_answer(&new, USER, ms(300)));
+    assert!(!replica.may_answer(&new, HOLDER, ms(300)));
     replica.granted(lease(1), ms(300));
     assert!(!replica.holds_lease(ms(301)), "it may have been requested before");
     assert_eq!(replica.next_step(ms(800)), LeaseStep::Renew(lease(1)));
     replica.granted(lease(1), ms(800));
-    assert!(replica.may_answer(&new, USER, ms(801)), "the row has not expired");
+    assert!(replica.may_answer(&new, HOLDER, ms(801)), "the row has not expired");
     assert!(
-        !replica.may_answer(&old, USER, ms(801)),
+        !replica.may_answer(&old, HOLDER, ms(801)),
         "it is older than it seems"
     );
 }
@@ -211,15 +213,18 @@ fn session(number: u8) -> SessionId {
     SessionId(Uuid::from_u128(u128::from(number)))
 }
 
-/// The user of a session.
-fn user_of(session: u8) -> UserId {
-    UserId(Uuid::from_u128(u128::from(session % 2)))
+/// The holder of a session: of an even one a user, and of an odd one a machine.
+fn holder_of(session: u8) -> PrincipalId {
+    match session % 2 {
+        0 => UserId(Uuid::from_u128(1)).into(),
+        _ => MachineId(Uuid::from_u128(1)).into(),
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let scope = prop_oneof![
         4 => (0_u8..4).prop_map(|number| InvalidationScope::Session(session(number))),
-        2 => (0_u8..2).prop_map(|number| InvalidationScope::User(user_of(number))),
+        2 => (0_u8..2).prop_map(|number| InvalidationScope::all_of(holder_of(number))),
         1 => Just(InvalidationScope::Everything),
     ];
     prop_oneof![
@@ -322,7 +327,7 @@ proptest! {
                 Event::Invalidate(scopes) => {
                     replica.invalidate(&scopes, now);
                     oracle.invalidate(|number| {
-                        [InvalidationScope::Session(session(number)), InvalidationScope::User(user_of(number)), InvalidationScope::Everything]
+                        [InvalidationScope::Session(session(number)), InvalidationScope::all_of(holder_of(number)), InvalidationScope::Everything]
                             .iter()
                             .any(|scope| scopes.contains(scope))
                     });
@@ -337,8 +342,8 @@ proptest! {
             prop_assert_eq!(replica.holds_lease(now), holds);
             for (read, number, begun_at, current) in &oracle.reads {
                 let answered = holds && *current && now.saturating_sub(*begun_at) < TERMS.snapshot.trusted();
-                prop_assert_eq!(replica.may_answer(read, user_of(*number), now), answered);
-                prop_assert_eq!(replica.is_current(read, user_of(*number)), *current);
+                prop_assert_eq!(replica.may_answer(read, holder_of(*number), now), answered);
+                prop_assert_eq!(replica.is_current(read, holder_of(*number)), *current);
             }
         }
     }

@@ -9,11 +9,11 @@ cases! { accounts::change_password(CoreStorage):
     an_expired_one_time_password_opens_no_session,
 }
 
-fn change(authorized_by: TokenIdentity) -> ChangePassword {
+fn change(user: &User, session: &NewSession) -> ChangePassword {
     ChangePassword {
-        authorized_by,
+        authorized_by: identity(user, session),
         hash: PasswordHash::from_phc("plain$9$a new password".to_owned()),
-        session: a_session(authorized_by.user, at(12)),
+        session: a_session(user.id, at(12)),
     }
 }
 
@@ -23,15 +23,16 @@ async fn a_password_that_was_reset_must_be_changed_once(storage: &CoreStorage) {
     let alice = changed(storage, Arc::new(reset), 10).await;
     let session = opened(storage, &alice, a_session(alice.id, at(11))).await;
     assert!(found(storage, session.id).await.holder.must_change_password);
-    assert!(snapshot(storage, session.id).await.user.must_change_password);
-    let change = Arc::new(change(identity(&alice, &session)));
+    let shown = snapshot(storage, session.id).await;
+    assert!(user_of(&shown).must_change_password);
+    let change = Arc::new(change(&alice, &session));
     let alice = changed(storage, change, 12).await;
     assert!(!alice.must_change_password && alice.one_time_password.is_none());
 }
 
 async fn one_of_many_concurrent_changes_happens(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let changes = [0; 20].map(|_| change(identity(&alice, &session)));
+    let changes = [0; 20].map(|_| change(&alice, &session));
     let new = changes.each_ref().map(|change| change.session.id);
     let commands = changes.map(|change| -> Arc<dyn Command> { Arc::new(change) });
     assert_one_happens(storage, commands, Denied::Stale).await;

@@ -227,7 +227,7 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
     let expected = Facts {
         account: Some(AccountState::from(&alice)),
         target: Some(Target {
-            user: snapshot.user.clone(),
+            user: user_of(&snapshot).clone(),
             permissions: allowed("user"),
             privileged_roles: RoleNames::new(),
         }),

@@ -32,7 +32,7 @@ impl Everything {
             let snapshot = find_snapshot(storage, *id).await;
             let shown = snapshot
                 .as_ref()
-                .map(|it| (it.session, it.lifetime, Some(&it.user)));
+                .map(|it| (it.session, it.lifetime, it.principal.user()));
             let stored = session.as_ref().map(|it| (*id, it.lifetime, stored_user));
             assert_eq!(shown, stored, "a snapshot shows what is stored");
             everything.sessions.push(session);
