@@ -71,6 +71,8 @@ pub fn set_head(conn: &mut SqliteConnection, head: &ChainEnd) -> Result<(), Stor
 }
 
 /// Returns the oldest events up to `head` with their times, lowest number first, at most `limit`.
+///
+/// A time out of the range of chrono is returned as the nearest time in range.
 pub fn oldest(
     conn: &mut SqliteConnection,
     head: AuditNumber,
@@ -81,9 +83,19 @@ pub fn oldest(
         .order(audit_trail::number)
         .limit(limit.into())
         .select((audit_trail::number, audit_trail::at))
-        .load::<(i64, Micros)>(conn)?;
-    let numbered = rows.into_iter().map(|(number, at)| (AuditNumber(number), at.0));
-    Ok(numbered.collect())
+        .load::<(i64, i64)>(conn)?;
+    let row = |(number, at)| (AuditNumber(number), saturating_instant(at));
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Returns the time `micros` microseconds after the epoch, or the nearest one in range.
+fn saturating_instant(micros: i64) -> DateTime<Utc> {
+    let nearest = if micros < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    DateTime::from_timestamp_micros(micros).unwrap_or(nearest)
 }
 
 /// Makes the event `number` the base of the chain, with its seal as it is stored.
