@@ -12,8 +12,8 @@ use diesel::{
 };
 use domain::audit::{AuditFilter, AuditMac, AuditNumber, AuditRow, BrokenRow, ReadRow, Seal, SealedRow};
 
-/// Returns at most `limit` rows before `before` that match `filter`, newest first. A row that cannot
-/// be read is reported in its place.
+/// Returns at most `limit` rows before `before` that match `filter`, newest first. A row that
+/// cannot be read is reported in its place.
 ///
 /// A page by user, actor or action is a range of an index. A page of all events is a range of the
 /// table.

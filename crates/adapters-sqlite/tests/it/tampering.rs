@@ -201,7 +201,13 @@ async fn a_removed_end_and_changed_checkpoints_are_named() {
         witness: Witness::Stored,
         cause: InvalidCheckpoint::WrongSignature,
     };
+    let malformed = Broken::ForgedCheckpoint {
+        number: Some(AuditNumber(9)),
+        witness: Witness::Stored,
+        cause: InvalidCheckpoint::Malformed,
+    };
     for (damage, broken) in [
+        ("UPDATE audit_checkpoints SET note = CAST(x'ff' AS TEXT)", malformed),
         (
             "DELETE FROM audit_trail WHERE number > 7;
             UPDATE audit_chain SET head_number = 7, head_seal = (SELECT seal FROM audit_trail WHERE number = 7)",

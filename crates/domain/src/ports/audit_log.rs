@@ -17,8 +17,9 @@ pub trait AuditLog: Send + Sync {
     /// the cause: the sealed part of the log MUST stay readable.
     async fn seal(&self);
 
-    /// Returns at most `limit` rows before `before` that match `filter`, newest first. An unreadable
-    /// row MUST NOT prevent the others from being returned, and MUST be reported in its place.
+    /// Returns at most `limit` rows before `before` that match `filter`, newest first. An
+    /// unreadable row MUST NOT prevent the others from being returned, and MUST be reported in its
+    /// place.
     async fn page(
         &self,
         filter: AuditFilter,
