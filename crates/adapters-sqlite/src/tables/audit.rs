@@ -98,7 +98,8 @@ fn saturating_instant(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(nearest)
 }
 
-/// Makes the event `number` the base of the chain, with its seal as it is stored.
+/// Makes the event `number` the base of the chain, with its seal as it is stored. A seal of another
+/// length is replaced.
 pub fn move_base(conn: &mut SqliteConnection, number: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(number.0)
@@ -107,7 +108,7 @@ pub fn move_base(conn: &mut SqliteConnection, number: AuditNumber) -> Result<(),
     diesel::update(audit_chain::table.find(1))
         .set((
             audit_chain::base_number.eq(number.0),
-            audit_chain::base_seal.eq(seal),
+            audit_chain::base_seal.eq(Seal::stored_as(&seal).0.to_vec()),
         ))
         .execute(conn)?;
     Ok(())

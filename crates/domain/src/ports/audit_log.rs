@@ -41,7 +41,8 @@ pub trait AuditLog: Send + Sync {
     /// Removes the events that [`TrimAuditLog::decide`] selects and returns their number. The
     /// remaining rows MUST form a chain whose base is the last removed event. The event of the
     /// change MUST be written in the same transaction. An unreadable row MUST NOT prevent others
-    /// from being removed; a time out of range counts as the nearest one in range.
+    /// from being removed: a time out of range counts as the nearest one in range, and a seal that
+    /// does not have 32 bytes is [replaced](crate::audit::Seal::stored_as) in the base.
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError>;
 
     /// Seals the event that [`AcceptAuditLog::decide`] returns for the end of the log, and returns

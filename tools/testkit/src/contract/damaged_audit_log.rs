@@ -115,6 +115,9 @@ async fn rows_report_unreadable_ones_in_their_place(log: &DamagedAuditLog) {
 async fn unreadable_rows_are_trimmed_like_others(log: &DamagedAuditLog) {
     five_events(log).await;
     assert_eq!(trim(log).await, 4, "the last event stays");
+    let ends = log.storage.audit_log.ends().await;
+    let base = ends.expect("storage is available").base;
+    assert_eq!(base.number, AuditNumber(4));
 }
 
 async fn a_time_out_of_range_ends_trimming_without_an_error(log: &DamagedAuditLog) {
