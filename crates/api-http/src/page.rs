@@ -40,8 +40,13 @@ impl Limit {
         let is_more = entries.len() > length;
         entries.truncate(length);
         let last = entries.last().filter(|_| is_more)?;
-        Some(BASE64_URL_SAFE_NO_PAD.encode(key(last)))
+        Some(cursor(&key(last)))
     }
+}
+
+/// Returns the cursor of the page that begins after the entry with `key`.
+pub fn cursor(key: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
 }
 
 /// Parses the cursor of a page with `parse`, which reads the key of the last entry.

@@ -150,7 +150,7 @@ mod tests {
     use chrono::{DateTime, Utc};
     use domain::ports::{DatabaseClock, Storage};
     use domain::{
-        audit::{AuditAction, AuditEvent, AuditFilter},
+        audit::{AuditAction, AuditEvent, AuditFilter, read_event},
         changes::{OpenSession, RegisterUser},
         user::Epoch,
     };
@@ -304,8 +304,8 @@ mod tests {
         let left = storage.audit_log.page(AuditFilter::default(), None, 100).await;
         let actions: Vec<_> = left
             .expect("the storage succeeds")
-            .iter()
-            .map(|record| record.event.action)
+            .into_iter()
+            .map(|row| read_event(row).expect("the event can be read").event.action)
             .collect();
         let mut expected = vec![AuditAction::AuditLogTrimmed; 3];
         expected.extend([AuditAction::LoginFailed; 3]);

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use domain::{
     audit::{
-        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd,
-        ChainEnds, ReadRow,
+        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, Backlog, ChainEnd, ChainEnds,
+        ReadRow,
     },
     changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditEvents, AuditLog, PortError},
@@ -65,7 +65,7 @@ impl AuditLog for MeteredAuditLog {
         filter: AuditFilter,
         before: Option<AuditNumber>,
         limit: u32,
-    ) -> Result<Vec<AuditRecord>, PortError> {
+    ) -> Result<Vec<ReadRow>, PortError> {
         self.0.page(filter, before, limit).await
     }
 

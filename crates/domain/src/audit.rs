@@ -9,6 +9,7 @@ pub(crate) mod fixtures;
 mod key_trace;
 mod mac;
 mod pending;
+mod read_row;
 mod row;
 mod sealed_row;
 mod unsealed;
@@ -23,8 +24,9 @@ pub use evidence::{Evidence, EvidenceTrimmed, Witnesses};
 pub use key_trace::{KeyTrace, OtherAuditKey};
 pub use mac::{AuditKeyId, AuditMac, Authenticity};
 pub use pending::{Backlog, PendingEvent, SealedBatch, report_missing, seal_pending};
+pub use read_row::{ReadRow, read_event, readable_start, row_number};
 pub use row::{AuditRow, BrokenRow};
-pub use sealed_row::{ReadRow, SealedRow};
+pub use sealed_row::SealedRow;
 pub use unsealed::Unsealed;
 pub use verifier::{LogVerifier, MacRule, SpanVerifier, reported_as_forged};
 

@@ -52,7 +52,7 @@ pub use list_roles::ListRoles;
 pub use list_sessions::ListSessions;
 pub use log_in::{LogIn, LogInError, LogInRequest, LoggedIn};
 pub use log_out::{LogOut, LogOutError};
-pub use read_audit::ReadAudit;
+pub use read_audit::{AuditPage, ReadAudit, ReadAuditError};
 pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};

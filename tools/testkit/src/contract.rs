@@ -11,6 +11,7 @@ pub mod audit_events;
 pub mod audit_log;
 pub mod breached_passwords;
 pub mod clock;
+pub mod damaged_audit_log;
 pub mod database_clock;
 pub mod invalidation_bus;
 pub mod key_uses;

@@ -17,10 +17,14 @@ mod sessions;
 mod tables;
 mod users;
 
-use crate::Storage;
+use crate::{
+    Storage,
+    contract::damaged_audit_log::{Damage, OtherProgram},
+};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{
-    audit::AuditContext,
+    audit::AuditNumber,
     ports::{AuditSealer, PortError, StorageHealth},
     role::Role,
 };
@@ -68,10 +72,17 @@ impl MemoryStorage {
         self.locked().roles.insert(role.name.clone(), role);
     }
 
-    /// Appends an event to the audit log that no service can read, as another program with access
-    /// to the database can.
-    pub fn add_unreadable_event(&self, context: &AuditContext) {
-        self.locked().log.append_unreadable(context);
+    /// Changes event `number` of the audit log, as another program with access to the database can.
+    ///
+    /// # Panics
+    /// Panics if there is no such event.
+    pub fn damage_event(&self, number: AuditNumber, damage: Damage) {
+        let mut tables = self.locked();
+        let row = tables.log.row_mut(number).expect("the log has the event");
+        match damage {
+            Damage::Details | Damage::Seal => "{".clone_into(&mut row.details),
+            Damage::Time => row.at = DateTime::<Utc>::MAX_UTC,
+        }
     }
 
     /// Locks the tables for one transaction.
@@ -85,6 +96,13 @@ impl MemoryStorage {
 
     fn locked(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().expect("no transaction panics")
+    }
+}
+
+#[async_trait]
+impl OtherProgram for MemoryStorage {
+    async fn damage(&self, number: AuditNumber, damage: Damage) {
+        self.damage_event(number, damage);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditEvent, AuditFilter},
+    audit::{AuditContext, AuditEvent, AuditFilter, read_event, row_number},
     ports::{Accounts, AuditEvents, AuditLog, SessionSnapshots, Sessions, Storage},
 };
 use std::sync::Arc;
@@ -60,8 +60,9 @@ impl RecordedEvents for PagedEvents {
             let page = self.0.page(AuditFilter::default(), before, PAGE);
             let page = page.await.expect("storage is available");
             let is_last = page.len() < PAGE as usize;
-            before = page.last().map(|oldest| oldest.number);
-            events.extend(page.into_iter().map(|record| {
+            before = page.last().map(row_number);
+            events.extend(page.into_iter().map(|row| {
+                let record = read_event(row).expect("the event can be read");
                 let context = AuditContext {
                     at: record.at,
                     actor: record.actor,

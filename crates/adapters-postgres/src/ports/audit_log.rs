@@ -5,7 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, ReadRow},
+    audit::{AuditContext, AuditFilter, AuditNumber, Backlog, ChainEnd, ChainEnds, ReadRow},
     changes::{AcceptAuditLog, TrimAuditLog},
     ports::{AuditLog, PortError},
 };
@@ -27,7 +27,7 @@ impl AuditLog for PostgresStorage {
         filter: AuditFilter,
         before: Option<AuditNumber>,
         limit: u32,
-    ) -> Result<Vec<AuditRecord>, PortError> {
+    ) -> Result<Vec<ReadRow>, PortError> {
         self.database
             .read((filter, before, limit), |conn, (filter, before, limit)| {
                 Box::pin(audit_pages::page(conn, filter, *before, *limit))

@@ -154,7 +154,7 @@ pub async fn oldest(
 }
 
 /// Makes event `last` the base of the chain, with its stored seal even if that seal is wrong: the
-/// next event is sealed with it. Runs two statements.
+/// next event is sealed with it. A seal of another length is replaced. Runs two statements.
 pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(last.0)
@@ -163,7 +163,7 @@ pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Resul
         .await?;
     let base = (
         audit_chain::base_number.eq(last.0),
-        audit_chain::base_seal.eq(seal),
+        audit_chain::base_seal.eq(Seal::stored_as(&seal).0.to_vec()),
     );
     Prepared(diesel::update(audit_chain::table.find(THE_CHAIN)).set(base))
         .execute(conn)

@@ -7,13 +7,11 @@ use diesel::{
     dsl::sql, pg::Pg, sql_types::BigInt,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::audit::{
-    AuditFilter, AuditMac, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal, SealedRow,
-};
+use domain::audit::{AuditFilter, AuditMac, AuditNumber, AuditRow, BrokenRow, ReadRow, Seal, SealedRow};
 use uuid::Uuid;
 
-/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by
-/// user, actor or action is a range of an index, and a page of all events a range of the table.
+/// Returns at most `limit` rows before `before` that match `filter`, newest first. A page by user,
+/// actor or action is a range of an index, and a page of all events a range of the table.
 ///
 /// Planned anew each time: which of two filters matches fewer events depends on their values.
 pub async fn page(
@@ -21,14 +19,14 @@ pub async fn page(
     filter: &AuditFilter,
     before: Option<AuditNumber>,
     limit: u32,
-) -> Result<Vec<AuditRecord>, StorageError> {
+) -> Result<Vec<ReadRow>, StorageError> {
     let before = before.map_or(i64::MAX, |number| number.0);
     let found = if is_by_time_alone(filter) {
         rows_by_time(conn, filter, before, limit).await?
     } else {
         rows_by_number(conn, filter, before, limit).await?
     };
-    found.into_iter().map(AuditRecord::try_from).collect()
+    Ok(found.into_iter().map(StoredRow::sealed).collect())
 }
 
 fn is_by_time_alone(filter: &AuditFilter) -> bool {
@@ -181,16 +179,6 @@ impl TryFrom<StoredRow> for AuditRow {
             request_id: row.request_id,
             details: row.details,
         })
-    }
-}
-
-impl TryFrom<StoredRow> for AuditRecord {
-    type Error = StorageError;
-
-    fn try_from(row: StoredRow) -> Result<Self, Self::Error> {
-        AuditRow::try_from(row)
-            .and_then(Self::try_from)
-            .map_err(|broken| StorageError::row("audit_trail", broken))
     }
 }
 

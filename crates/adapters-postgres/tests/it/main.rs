@@ -15,6 +15,7 @@ mod sealing;
 mod sharing;
 mod snapshots;
 mod standby;
+mod tampering;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{

@@ -4,7 +4,7 @@ use chrono::Duration;
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditAction, AuditFilter, AuditNumber, Origin},
+    audit::{AuditAction, AuditFilter, AuditNumber, Origin, read_event},
     ports::Rotated,
     role::{RoleName, built_in},
     session::{Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
@@ -190,6 +190,7 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
     let found: Vec<_> = everything
         .expect("the events can be read")
         .into_iter()
+        .map(|row| read_event(row).expect("the event can be read"))
         .map(|record| (record.number.0, record.event.action))
         .collect();
     let expected = [

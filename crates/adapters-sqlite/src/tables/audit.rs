@@ -71,6 +71,8 @@ pub fn set_head(conn: &mut SqliteConnection, head: &ChainEnd) -> Result<(), Stor
 }
 
 /// Returns the oldest events up to `head` with their times, lowest number first, at most `limit`.
+///
+/// A time out of the range of chrono is returned as the nearest time in range.
 pub fn oldest(
     conn: &mut SqliteConnection,
     head: AuditNumber,
@@ -81,12 +83,23 @@ pub fn oldest(
         .order(audit_trail::number)
         .limit(limit.into())
         .select((audit_trail::number, audit_trail::at))
-        .load::<(i64, Micros)>(conn)?;
-    let numbered = rows.into_iter().map(|(number, at)| (AuditNumber(number), at.0));
-    Ok(numbered.collect())
+        .load::<(i64, i64)>(conn)?;
+    let row = |(number, at)| (AuditNumber(number), saturating_instant(at));
+    Ok(rows.into_iter().map(row).collect())
 }
 
-/// Makes the event `number` the base of the chain, with its seal as it is stored.
+/// Returns the time `micros` microseconds after the epoch, or the nearest one in range.
+fn saturating_instant(micros: i64) -> DateTime<Utc> {
+    let nearest = if micros < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    DateTime::from_timestamp_micros(micros).unwrap_or(nearest)
+}
+
+/// Makes the event `number` the base of the chain, with its seal as it is stored. A seal of another
+/// length is replaced.
 pub fn move_base(conn: &mut SqliteConnection, number: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(number.0)
@@ -95,7 +108,7 @@ pub fn move_base(conn: &mut SqliteConnection, number: AuditNumber) -> Result<(),
     diesel::update(audit_chain::table.find(1))
         .set((
             audit_chain::base_number.eq(number.0),
-            audit_chain::base_seal.eq(seal),
+            audit_chain::base_seal.eq(Seal::stored_as(&seal).0.to_vec()),
         ))
         .execute(conn)?;
     Ok(())

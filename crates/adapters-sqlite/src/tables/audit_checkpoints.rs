@@ -1,6 +1,6 @@
 //! The checkpoints of the audit log.
 
-use crate::{error::StorageError, schema::audit_checkpoints};
+use crate::{columns::Readable, error::StorageError, schema::audit_checkpoints};
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable,
@@ -10,9 +10,9 @@ use domain::audit::{AuditNumber, StoredCheckpoint};
 
 /// Returns the checkpoint that covers the most events.
 pub fn newest(conn: &mut SqliteConnection) -> Result<Option<StoredCheckpoint>, StorageError> {
-    let row: Option<CheckpointRow> = audit_checkpoints::table
+    let row: Option<ReadCheckpoint> = audit_checkpoints::table
         .order(audit_checkpoints::number.desc())
-        .select(CheckpointRow::as_select())
+        .select(ReadCheckpoint::as_select())
         .first(conn)
         .optional()?;
     Ok(row.map(StoredCheckpoint::from))
@@ -20,9 +20,9 @@ pub fn newest(conn: &mut SqliteConnection) -> Result<Option<StoredCheckpoint>, S
 
 /// Returns all checkpoints, lowest number first.
 pub fn list(conn: &mut SqliteConnection) -> Result<Vec<StoredCheckpoint>, StorageError> {
-    let rows: Vec<CheckpointRow> = audit_checkpoints::table
+    let rows: Vec<ReadCheckpoint> = audit_checkpoints::table
         .order(audit_checkpoints::number)
-        .select(CheckpointRow::as_select())
+        .select(ReadCheckpoint::as_select())
         .load(conn)?;
     Ok(rows.into_iter().map(StoredCheckpoint::from).collect())
 }
@@ -56,23 +56,34 @@ pub fn clear(conn: &mut SqliteConnection) -> Result<(), StorageError> {
     Ok(())
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+/// A checkpoint as it is stored, even if another program changed it.
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_checkpoints, check_for_backend(Sqlite))]
-struct CheckpointRow {
+struct ReadCheckpoint {
     number: i64,
     /// In microseconds. Another program may have set it to a time that chrono cannot hold.
     at: i64,
-    note: String,
+    note: Readable<String>,
 }
 
-impl From<CheckpointRow> for StoredCheckpoint {
-    fn from(row: CheckpointRow) -> Self {
+impl From<ReadCheckpoint> for StoredCheckpoint {
+    fn from(row: ReadCheckpoint) -> Self {
         Self {
             number: AuditNumber(row.number),
             at: DateTime::from_timestamp_micros(row.at).unwrap_or(DateTime::<Utc>::MAX_UTC),
-            note: row.note,
+            // Text that is not UTF-8 is reported like any other that is not a note.
+            note: row.note.0.unwrap_or_default(),
         }
     }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = audit_checkpoints)]
+struct CheckpointRow {
+    number: i64,
+    /// In microseconds.
+    at: i64,
+    note: String,
 }
 
 impl From<&StoredCheckpoint> for CheckpointRow {

@@ -10,11 +10,10 @@ use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
     sqlite::Sqlite,
 };
-use domain::audit::{
-    AuditFilter, AuditMac, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal, SealedRow,
-};
+use domain::audit::{AuditFilter, AuditMac, AuditNumber, AuditRow, BrokenRow, ReadRow, Seal, SealedRow};
 
-/// Returns a page of the events that match `filter`, newest first.
+/// Returns at most `limit` rows before `before` that match `filter`, newest first. A row that
+/// cannot be read is reported in its place.
 ///
 /// A page by user, actor or action is a range of an index. A page of all events is a range of the
 /// table.
@@ -23,17 +22,14 @@ pub fn page(
     filter: &AuditFilter,
     before: Option<AuditNumber>,
     limit: u32,
-) -> Result<Vec<AuditRecord>, StorageError> {
+) -> Result<Vec<ReadRow>, StorageError> {
     let before = before.map_or(i64::MAX, |number| number.0);
     let rows: Vec<StoredRow> = if is_by_time_alone(filter) {
         rows_by_time(conn, filter, before, limit)?
     } else {
         rows_by_number(conn, filter, before, limit)?
     };
-    rows.into_iter()
-        .map(|row| row.read().and_then(|sealed| AuditRecord::try_from(sealed.row)))
-        .map(|record| record.map_err(|broken| StorageError::row("audit_trail", broken)))
-        .collect()
+    Ok(rows.into_iter().map(StoredRow::read).collect())
 }
 
 fn is_by_time_alone(filter: &AuditFilter) -> bool {

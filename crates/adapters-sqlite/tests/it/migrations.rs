@@ -6,7 +6,10 @@ use diesel::{
     sql_types::Text,
 };
 use domain::{
-    audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Origin, Seal},
+    audit::{
+        Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Origin, Seal,
+        read_event,
+    },
     changes::{OpenSession, TrimAuditLog},
     ports::Rotated,
     revision::Revision,
@@ -103,13 +106,11 @@ async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
 }
 
 async fn all_events(storage: &Storage) -> Vec<AuditRecord> {
-    let mut events = storage
-        .audit_log
-        .page(AuditFilter::default(), None, 100)
-        .await
-        .expect("the page can be read");
-    events.reverse();
-    events
+    let page = storage.audit_log.page(AuditFilter::default(), None, 100).await;
+    let oldest_first = page.expect("the page can be read").into_iter().rev();
+    oldest_first
+        .map(|row| read_event(row).expect("the event can be read"))
+        .collect()
 }
 
 async fn down_to_the_first(database: &SqliteDatabase) {

@@ -6,7 +6,7 @@ use actix_cors::CorsError;
 use actix_web::http::header;
 use chrono::TimeDelta;
 use domain::{
-    audit::AuditNumber,
+    audit::{AuditNumber, BrokenRow},
     authority::Denied,
     caller::NotAUser,
     changes::Refusal,
@@ -15,7 +15,7 @@ use domain::{
     throttle::BudgetName,
     use_cases::{
         AssignRolesError, AuthenticateError, ChangePasswordError, CreateUserError, DeleteRoleError,
-        FollowAuditError, LogInError, RefreshError, ResetPasswordError,
+        FollowAuditError, LogInError, ReadAuditError, RefreshError, ResetPasswordError,
     },
 };
 use std::time::Duration;
@@ -135,20 +135,20 @@ fn roles(code: Code) -> Option<Problem> {
 fn audit(code: Code) -> Option<Problem> {
     let after = AuditNumber(41);
     let problem = match code {
-        Code::AuditEventUnreadable => FollowAuditError::Unreadable {
-            number: AuditNumber(42),
-        },
+        Code::AuditEventUnreadable => ReadAuditError::Unreadable(BrokenRow(AuditNumber(42))).into(),
         Code::AuditEventsRemoved => FollowAuditError::EventsRemoved {
             after,
             oldest: AuditNumber(1_001),
-        },
+        }
+        .into(),
         Code::AuditLogEndsBefore => FollowAuditError::LogEndsBefore {
             after,
             newest: AuditNumber(17),
-        },
+        }
+        .into(),
         _ => return None,
     };
-    Some(problem.into())
+    Some(problem)
 }
 
 /// Problems of requests and of the service, whatever a request is about.

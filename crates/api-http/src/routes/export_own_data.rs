@@ -20,7 +20,7 @@ use actix_web::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{Actor, AuditDetails, AuditRecord},
+    audit::{Actor, AuditDetails, AuditRecord, BrokenRow},
     role::Permission,
     user::UserId,
 };
@@ -37,8 +37,11 @@ pub struct OwnDataResponse {
     permissions: Vec<String>,
     /// Live sessions, newest first.
     sessions: Vec<DeviceResponse>,
-    /// Events that affected the account, newest first, at most 1,000.
+    /// Events that affected the account, newest first, at most 1,000 with the unreadable ones.
     events: Vec<OwnEventResponse>,
+    /// Numbers of those events that the service cannot read; the operator can.
+    #[schema(example = json!([]))]
+    unreadable_events: Vec<i64>,
 }
 
 /// An event that affected the caller's account.
@@ -125,6 +128,14 @@ pub async fn export_own_data(
         .export_own_data
         .execute(&caller)
         .await?;
+    if let Some(first) = data.unreadable.first() {
+        // The operator should learn of it, too: it may be a sign of tampering.
+        tracing::error!(
+            events = data.unreadable.len(),
+            "{}; an export of a user's data lacks it",
+            BrokenRow(*first)
+        );
+    }
     let user = caller.user();
     let mut response = chunked_json(&OwnDataResponse {
         account: user.clone().into(),
@@ -144,6 +155,7 @@ pub async fn export_own_data(
             .into_iter()
             .map(|record| OwnEventResponse::new(record, user.id))
             .collect(),
+        unreadable_events: data.unreadable.iter().map(|number| number.0).collect(),
     });
     response.headers_mut().insert(
         header::CONTENT_DISPOSITION,

@@ -2,7 +2,7 @@ use super::audit_event::{ActionName, AuditEventResponse};
 use crate::{
     bearer::Authenticated,
     chunked_body::chunked_json,
-    page::{Limit, position},
+    page::{Limit, cursor, position},
     problem::{
         FieldCode, Problem, ProblemBody,
         documented::{TokenRefused, Unavailable},
@@ -109,7 +109,7 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
 /// Reads the audit log.
 ///
 /// Returns a page of events, newest first; with `after`, the events after that number, oldest
-/// first. Requires the permission `audit:read`.
+/// first. A page ends before an event that cannot be read. Requires the permission `audit:read`.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -120,7 +120,7 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
         (status = 200, description = "A page of events.", body = AuditResponse),
         TokenRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: another program added or changed the next event", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: the next event cannot be read, because a newer version or another program added or changed it; `detail` has the `cursor` or `after` with which to continue after it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 410, description = "`audit_events_removed`: the next events after `after` were removed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -135,17 +135,14 @@ pub async fn read_audit(
         return follow(&edge, by, after, limit).await;
     }
     let before = position(query.cursor.as_deref(), |key| key.parse().ok().map(AuditNumber))?;
-    let mut records = edge
-        .use_cases
-        .administration
-        .read_audit
-        .execute(by, query.filter()?, before, limit.and_one())
+    let read_audit = &edge.use_cases.administration.read_audit;
+    let page = read_audit
+        .execute(by, query.filter()?, before, limit.get())
         .await?;
-    let next_cursor = limit.cut(&mut records, |record| record.number.to_string());
-    let events = records.into_iter().map(AuditEventResponse::from).collect();
+    let events = page.events.into_iter().map(AuditEventResponse::from);
     Ok(chunked_json(&AuditResponse {
-        events,
-        next_cursor,
+        events: events.collect(),
+        next_cursor: page.next.map(|number| cursor(&number.to_string())),
         next_after: None,
     }))
 }

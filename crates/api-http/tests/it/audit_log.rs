@@ -1,9 +1,12 @@
-//! Following the audit log with `GET /audit?after=`.
+//! Following the audit log with `GET /audit?after=`, and events that cannot be read.
 
 use crate::app::{Answer, TestApp, app};
-use domain::{changes::TrimAuditLog, ports::AuditLog};
+use domain::{audit::AuditNumber, changes::TrimAuditLog, ports::AuditLog};
 use serde_json::{Value, json};
-use testkit::fixtures::{at, context};
+use testkit::{
+    contract::damaged_audit_log::Damage,
+    fixtures::{at, context},
+};
 
 async fn read(app: &TestApp, token: &str, query: &str) -> Answer {
     app.get(&format!("/audit{query}")).bearer(token).send().await
@@ -90,8 +93,8 @@ async fn an_unreadable_event_is_reported_with_how_to_continue_after_it() {
     let root = app.admin("root").await.access;
     let before = numbers(&read(&app, &root, "?after=0&limit=100").await);
     let last = *before.last().expect("the log has events");
-    app.storage.add_unreadable_event(&context(at(0)));
     app.user("alice").await;
+    app.storage.damage_event(AuditNumber(last + 1), Damage::Details);
 
     let page = read(&app, &root, "?after=0&limit=100").await;
     assert_eq!(numbers(&page), before, "the events before it are returned first");
@@ -106,6 +109,40 @@ async fn an_unreadable_event_is_reported_with_how_to_continue_after_it() {
     assert!(detail.ends_with(&format!("use after={unreadable}.")), "{detail}");
     let later = read(&app, &root, &format!("?limit=1&after={unreadable}")).await;
     assert_eq!(numbers(&later), [unreadable + 1]);
+}
+
+#[actix_web::test]
+async fn a_page_ends_before_an_unreadable_event_and_the_next_one_reports_how_to_continue_after_it() {
+    let app = app();
+    let root = app.admin("root").await.access;
+    for login in ["alice", "bob"] {
+        app.user(login).await;
+    }
+    let all = numbers(&read(&app, &root, "?limit=100").await);
+    let [newest, unreadable, before, ..] = all[..] else {
+        panic!("fewer than three events: {all:?}");
+    };
+    app.storage.damage_event(AuditNumber(unreadable), Damage::Details);
+
+    for limit in [1, 100] {
+        let page = read(&app, &root, &format!("?limit={limit}")).await;
+        assert_eq!(numbers(&page), [newest], "{limit}");
+        let cursor = page.body["next_cursor"].as_str().expect("there is another page");
+        let refused = read(&app, &root, &format!("?limit={limit}&cursor={cursor}")).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (409, "audit_event_unreadable")
+        );
+        let detail = refused.body["detail"].as_str().expect("the problem has a detail");
+        let (says, cursor) = detail.split_once("use cursor=").expect("the detail has a cursor");
+        assert!(
+            says.starts_with(&format!("Event {unreadable} cannot be read.")),
+            "{says}"
+        );
+        let cursor = cursor.trim_end_matches('.');
+        let later = read(&app, &root, &format!("?limit=1&cursor={cursor}")).await;
+        assert_eq!(numbers(&later), [before], "{limit}");
+    }
 }
 
 #[actix_web::test]

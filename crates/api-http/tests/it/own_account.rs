@@ -1,7 +1,9 @@
 //! Export and deletion of the caller's own account.
 
 use crate::app::{PASSWORD, app};
+use domain::audit::AuditNumber;
 use serde_json::{Value, json};
+use testkit::contract::damaged_audit_log::Damage;
 
 #[actix_web::test]
 async fn an_export_contains_all_own_data_and_none_of_others() {
@@ -60,6 +62,25 @@ async fn an_export_contains_all_own_data_and_none_of_others() {
     for foreign in ["mallory", "The admin's own browser", "plain$"] {
         assert!(!text.contains(foreign), "{foreign}");
     }
+    assert_eq!(export.body["unreadable_events"], json!([]));
+}
+
+#[actix_web::test]
+async fn an_export_names_the_events_that_cannot_be_read() {
+    let app = app();
+    let alice = app.user("alice").await;
+    let registered = AuditNumber(1);
+    app.storage.damage_event(registered, Damage::Details);
+
+    let export = app.get("/me/export").bearer(&alice.access).send().await;
+
+    assert_eq!(export.status, 200, "{}", export.body);
+    let events = export.body["events"]
+        .as_array()
+        .expect("the response contains events");
+    let actions: Vec<_> = events.iter().map(|event| event["action"].as_str()).collect();
+    assert_eq!(actions, [Some("logged_in")]);
+    assert_eq!(export.body["unreadable_events"], json!([1]));
 }
 
 #[actix_web::test]

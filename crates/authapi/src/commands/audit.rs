@@ -3,6 +3,7 @@ mod event_row;
 mod follow;
 mod list;
 mod public_key;
+mod unreadable;
 mod verify;
 
 use crate::{Failure, cli::Audit, operator::Operator, settings::Settings};

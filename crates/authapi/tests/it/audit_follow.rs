@@ -1,6 +1,6 @@
 //! `authapi audit follow`.
 
-use crate::{client::PASSWORD, server::Place};
+use crate::{backing::Database, client::PASSWORD, server::Place};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -114,4 +114,48 @@ async fn a_gap_and_a_log_that_ends_before_the_position_are_reported() {
         assert_eq!(run.code, Some(1), "{}", run.stderr);
         assert!(run.stderr.contains(says), "{}", run.stderr);
     }
+}
+
+/// A row of a newer version has an action that this one does not know; another program may damage
+/// a column.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_event_ends_the_follower_and_a_list_continues_after_it() {
+    let place = place_with_events();
+    let seal = match place.database() {
+        Database::Sqlite(_) => "x'00'",
+        Database::Postgres(_) => "''",
+    };
+    for (damage, number) in [
+        ("action = 'of_a_newer_version'".to_owned(), 3),
+        (format!("seal = {seal}"), 4),
+    ] {
+        let statement = format!("UPDATE audit_trail SET {damage} WHERE number = {number}");
+        place.database().tamper(&statement).await;
+        let after = (number - 1).to_string();
+        let followed = place.run(&["audit", "follow", "--after", &after], "");
+        assert_eq!(followed.code, Some(1), "{}", followed.stderr);
+        let says = format!(
+            "event {number} of the audit log cannot be read: a newer version or another program added or changed it; \
+             to continue after it, use --after {number}"
+        );
+        assert!(followed.stderr.contains(&says), "{}", followed.stderr);
+    }
+
+    let listed = place.run(&["audit", "list", "--json"], "");
+    let number = |line: &str| {
+        let event: Value = serde_json::from_str(line).expect("the line is JSON");
+        event["number"].as_i64().expect("the event has a number")
+    };
+    let numbers: Vec<i64> = listed.stdout.lines().map(number).collect();
+    assert_eq!(numbers, [5, 2, 1], "{}", listed.stderr);
+    for says in [
+        "event 4 of the audit log cannot be read: a newer version or another program added or changed it",
+        "event 3 of the audit log cannot be read: a newer version or another program added or changed it",
+        "the list lacks events that cannot be read: 2",
+    ] {
+        assert!(listed.stderr.contains(says), "no {says:?} in {}", listed.stderr);
+    }
+    assert_eq!(listed.code, Some(1), "the list is not complete");
+    let newest = place.command_succeeds(&["audit", "list", "--json", "--limit", "1"], "");
+    assert_eq!(number(newest.trim_end()), 5);
 }

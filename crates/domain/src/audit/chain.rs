@@ -16,6 +16,13 @@ pub struct Seal(pub [u8; 32]);
 impl Seal {
     /// The predecessor of the first event.
     pub const NONE: Self = Self([0; 32]);
+
+    /// Returns the seal that is stored as `bytes`, or [`NONE`](Self::NONE) if these are not 32
+    /// bytes, as after tampering: the next event then does not follow it.
+    #[must_use]
+    pub fn stored_as(bytes: &[u8]) -> Self {
+        bytes.try_into().map_or(Self::NONE, Self)
+    }
 }
 
 impl fmt::Display for Seal {

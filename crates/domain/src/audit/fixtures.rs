@@ -1,7 +1,49 @@
-//! Toy cryptography for the tests of this crate.
+//! Toy cryptography and rows for the tests of this crate.
 
-use super::{AuditKeyId, AuditMac, Authenticity, NoteSignature, Seal};
-use crate::ports::{AuditSealer, CheckpointSigner, CheckpointVerifier};
+use super::{
+    Actor, AuditAction, AuditContext, AuditEvent, AuditKeyId, AuditMac, AuditNumber, AuditRow, Authenticity,
+    BrokenRow, NoteSignature, Origin, ReadRow, Seal, SealedRow,
+};
+use crate::{
+    fixtures::now,
+    ports::{AuditSealer, CheckpointSigner, CheckpointVerifier},
+};
+
+/// A row of a stored log with its number: an event, one with an unknown action, or a row whose
+/// columns cannot be read.
+#[derive(Clone, Copy)]
+pub enum StoredRow {
+    Event(i64),
+    Forged(i64),
+    Broken(i64),
+}
+
+impl StoredRow {
+    pub fn read(self) -> ReadRow {
+        match self {
+            Self::Event(number) | Self::Forged(number) => {
+                let context = AuditContext::new(now(), Actor::Operator, Origin::default());
+                let event = AuditEvent::new(AuditAction::LoginFailed);
+                let mut row = AuditRow::new(AuditNumber(number), &event, &context);
+                if let Self::Forged(_) = self {
+                    "x".clone_into(&mut row.action);
+                }
+                Ok(SealedRow {
+                    row,
+                    seal: Seal::NONE,
+                    mac: None,
+                })
+            }
+            Self::Broken(number) => Err(BrokenRow(AuditNumber(number))),
+        }
+    }
+
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Event(number) | Self::Forged(number) | Self::Broken(number) => number,
+        }
+    }
+}
 
 /// Returns a checksum in place of a digest: it depends on every byte and on their order.
 fn sum(start: u64, bytes: &[u8]) -> [u8; 8] {

@@ -33,9 +33,10 @@ pub struct AuditRow {
     pub details: String,
 }
 
-/// A row that this service cannot have written.
+/// A row that this version of the service does not write: a newer version or another program added
+/// or changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("event {0} of the audit log has been changed")]
+#[error("event {0} of the audit log cannot be read")]
 pub struct BrokenRow(pub AuditNumber);
 
 impl AuditRow {

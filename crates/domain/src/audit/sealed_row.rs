@@ -1,6 +1,6 @@
 //! A row with the proof of its place and of its author.
 
-use super::{AuditMac, AuditRow, BrokenRow, ChainEnd, Seal};
+use super::{AuditMac, AuditRow, ChainEnd, Seal};
 use crate::ports::AuditSealer;
 
 /// A row of the audit log as stored.
@@ -12,9 +12,6 @@ pub struct SealedRow {
     /// without the audit key wrote.
     pub mac: Option<AuditMac>,
 }
-
-/// The result of reading a row.
-pub type ReadRow = Result<SealedRow, BrokenRow>;
 
 impl SealedRow {
     /// Seals `row`, which MUST have the number that follows `previous`.

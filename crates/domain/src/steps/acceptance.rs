@@ -2,7 +2,7 @@ use super::stored_end;
 use crate::{
     audit::{
         AuditAction, AuditFilter, AuditNumber, Broken, ChainEnd, ChainEnds, MacRule, SealedRow,
-        SignedCheckpoint, SpanVerifier, reported_as_forged,
+        SignedCheckpoint, SpanVerifier, reported_as_forged, row_number,
     },
     ports::{AuditCheckpoints, AuditLog, AuditSealer, CheckpointVerifier, PortError},
 };
@@ -54,7 +54,7 @@ impl AcceptancePorts<'_> {
             ..AuditFilter::default()
         };
         let newest = self.audit_log.page(filter, None, 1).await?;
-        let Some(number) = newest.first().map(|record| record.number) else {
+        let Some(number) = newest.first().map(row_number) else {
             return Ok(None);
         };
         let before = AuditNumber(number.0 - 1);

@@ -1,5 +1,5 @@
 use crate::{
-    audit::{AuditFilter, AuditRecord},
+    audit::{AuditFilter, AuditNumber, AuditRecord, read_event},
     caller::UserCaller,
     ports::{AuditLog, Clock, PortError, SessionDirectory},
     session::SessionSummary,
@@ -24,6 +24,8 @@ pub struct OwnData {
     pub sessions: Vec<SessionSummary>,
     /// Audit events about the caller, newest first.
     pub events: Vec<AuditRecord>,
+    /// Audit events about the caller that cannot be read, newest first.
+    pub unreadable: Vec<AuditNumber>,
 }
 
 impl ExportOwnData {
@@ -39,7 +41,18 @@ impl ExportOwnData {
             ..AuditFilter::default()
         };
         self.audit_log.seal().await;
-        let events = self.audit_log.page(filter, None, MAX_EVENTS).await?;
-        Ok(OwnData { sessions, events })
+        let rows = self.audit_log.page(filter, None, MAX_EVENTS).await?;
+        let mut data = OwnData {
+            sessions,
+            events: Vec::with_capacity(rows.len()),
+            unreadable: Vec::new(),
+        };
+        for row in rows {
+            match read_event(row) {
+                Ok(event) => data.events.push(event),
+                Err(broken) => data.unreadable.push(broken.0),
+            }
+        }
+        Ok(data)
     }
 }

@@ -1,5 +1,5 @@
 use crate::{
-    audit::{AuditNumber, AuditRecord, ReadRow},
+    audit::{AuditNumber, AuditRecord, BrokenRow, readable_start, row_number},
     authority::{AuditRead, Capability},
     ports::{AuditLog, PortError},
 };
@@ -35,10 +35,9 @@ pub enum FollowAuditError {
     /// its end will be given to other events than before.
     #[error("the audit log ends with event {newest}, before event {after}")]
     LogEndsBefore { after: AuditNumber, newest: AuditNumber },
-    /// The next event is not one that this service writes: another program added or changed it. A
-    /// reader that knows its number can continue after it.
-    #[error("event {number} of the audit log cannot be read")]
-    Unreadable { number: AuditNumber },
+    /// The next event cannot be read. A reader that knows its number can continue after it.
+    #[error(transparent)]
+    Unreadable(#[from] BrokenRow),
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -60,23 +59,16 @@ impl FollowAudit {
         let rows = self.audit_log.rows(after, limit).await?;
         match rows.first() {
             None => self.check_end(after).await?,
-            Some(first) => check_start(after, number(first))?,
+            Some(first) => check_start(after, row_number(first))?,
         }
-        let mut events = Vec::with_capacity(rows.len());
-        let mut next = after;
-        for row in rows {
-            let is_next = events.is_empty() || number(&row).0 - 1 == next.0;
-            match row.and_then(|sealed| AuditRecord::try_from(sealed.row)) {
-                Ok(event) if is_next => {
-                    next = event.number;
-                    events.push(event);
-                }
-                Err(broken) if events.is_empty() => {
-                    return Err(FollowAuditError::Unreadable { number: broken.0 });
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
+        let mut previous = None;
+        let before_gap = rows.into_iter().take_while(|row| {
+            let number = row_number(row).0;
+            let before = previous.replace(number);
+            before.is_none_or(|before| number - 1 == before)
+        });
+        let events = readable_start(before_gap)?;
+        let next = events.last().map_or(after, |event| event.number);
         Ok(FollowedEvents { events, next })
     }
 
@@ -107,62 +99,15 @@ fn check_start(after: AuditNumber, oldest: AuditNumber) -> Result<(), FollowAudi
     Ok(())
 }
 
-fn number(row: &ReadRow) -> AuditNumber {
-    match row {
-        Ok(sealed) => sealed.row.number,
-        Err(broken) => broken.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        audit::{
-            Actor, AuditAction, AuditContext, AuditEvent, AuditRow, BrokenRow, ChainEnd, ChainEnds, Origin,
-            Seal, SealedRow,
-        },
-        fixtures::now,
+        audit::{ChainEnd, ChainEnds, Seal, fixtures::StoredRow},
         ports::MockAuditLog,
     };
 
-    /// A row of the stored log: an event, one with an unknown action, or a row whose columns cannot
-    /// be read.
-    #[derive(Clone, Copy)]
-    enum Row {
-        Event(i64),
-        Forged(i64),
-        Broken(i64),
-    }
-
-    impl Row {
-        fn read(self) -> ReadRow {
-            match self {
-                Self::Event(number) | Self::Forged(number) => {
-                    let context = AuditContext::new(now(), Actor::Operator, Origin::default());
-                    let event = AuditEvent::new(AuditAction::LoginFailed);
-                    let mut row = AuditRow::new(AuditNumber(number), &event, &context);
-                    if let Self::Forged(_) = self {
-                        "x".clone_into(&mut row.action);
-                    }
-                    Ok(SealedRow {
-                        row,
-                        seal: Seal::NONE,
-                        mac: None,
-                    })
-                }
-                Self::Broken(number) => Err(BrokenRow(AuditNumber(number))),
-            }
-        }
-
-        fn number(self) -> i64 {
-            match self {
-                Self::Event(number) | Self::Forged(number) | Self::Broken(number) => number,
-            }
-        }
-    }
-
-    fn use_case(stored: &'static [Row]) -> FollowAudit {
+    fn use_case(stored: &'static [StoredRow]) -> FollowAudit {
         let mut log = MockAuditLog::new();
         log.expect_seal().once().return_const(());
         log.expect_rows().returning(move |after, limit| {
@@ -187,7 +132,7 @@ mod tests {
     }
 
     /// Returns the numbers of the events after `after` and the next position, or the error.
-    async fn follow(stored: &'static [Row], after: i64, limit: u32) -> Result<(Vec<i64>, i64), String> {
+    async fn follow(stored: &'static [StoredRow], after: i64, limit: u32) -> Result<(Vec<i64>, i64), String> {
         let followed = use_case(stored)
             .execute(Capability::of_operator(), AuditNumber(after), limit)
             .await
@@ -198,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_after_a_position_are_returned_once_and_in_order() {
-        const LOG: &[Row] = &[Row::Event(1), Row::Event(2), Row::Event(3)];
+        const LOG: &[StoredRow] = &[StoredRow::Event(1), StoredRow::Event(2), StoredRow::Event(3)];
         for (after, limit, numbers, next) in [
             (0, 2, &[1, 2][..], 2),
             (2, 2, &[3], 3),
@@ -213,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gap_is_reported_unless_the_reader_begins_with_the_oldest_event() {
-        const LOG: &[Row] = &[Row::Event(5), Row::Event(6), Row::Event(8)];
+        const LOG: &[StoredRow] = &[StoredRow::Event(5), StoredRow::Event(6), StoredRow::Event(8)];
         assert_eq!(follow(LOG, 0, 9).await, Ok((vec![5, 6], 6)));
         assert_eq!(follow(LOG, 4, 1).await, Ok((vec![5], 5)));
         for (after, reported) in [
@@ -228,7 +173,7 @@ mod tests {
     /// A backup was restored: other events will get the numbers that the reader has seen.
     #[tokio::test]
     async fn a_log_that_ends_before_the_position_is_reported() {
-        const LOG: &[Row] = &[Row::Event(1), Row::Event(2)];
+        const LOG: &[StoredRow] = &[StoredRow::Event(1), StoredRow::Event(2)];
         for after in [3, 900, i64::MAX] {
             let reported = format!("the audit log ends with event 2, before event {after}");
             assert_eq!(follow(LOG, after, 9).await, Err(reported));
@@ -237,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreadable_event_stops_the_reader_only_when_it_is_the_next() {
-        const LOG: &[Row] = &[Row::Event(1), Row::Broken(2), Row::Event(3)];
+        const LOG: &[StoredRow] = &[StoredRow::Event(1), StoredRow::Broken(2), StoredRow::Event(3)];
         assert_eq!(follow(LOG, 0, 9).await, Ok((vec![1], 1)));
         let unreadable = Err("event 2 of the audit log cannot be read".to_owned());
         assert_eq!(follow(LOG, 1, 9).await, unreadable);
@@ -247,10 +192,10 @@ mod tests {
     /// Another program added event 4 with an action that this service does not know.
     #[tokio::test]
     async fn the_number_of_an_unreadable_event_is_reported() {
-        const LOGS: [(&[Row], i64); 3] = [
-            (&[Row::Event(3), Row::Forged(4)], 3),
-            (&[Row::Event(3), Row::Broken(4)], 3),
-            (&[Row::Forged(4), Row::Event(5)], 0),
+        const LOGS: [(&[StoredRow], i64); 3] = [
+            (&[StoredRow::Event(3), StoredRow::Forged(4)], 3),
+            (&[StoredRow::Event(3), StoredRow::Broken(4)], 3),
+            (&[StoredRow::Forged(4), StoredRow::Event(5)], 0),
         ];
         for (stored, after) in LOGS {
             let refused = use_case(stored)
@@ -259,9 +204,7 @@ mod tests {
             assert!(
                 matches!(
                     refused,
-                    Err(FollowAuditError::Unreadable {
-                        number: AuditNumber(4)
-                    })
+                    Err(FollowAuditError::Unreadable(BrokenRow(AuditNumber(4))))
                 ),
                 "{refused:?}"
             );
@@ -272,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_number_of_the_newest_event_is_known_even_if_the_event_cannot_be_read() {
-        const LOGS: [(&[Row], i64); 2] = [(&[], 0), (&[Row::Event(3), Row::Broken(4)], 4)];
+        const LOGS: [(&[StoredRow], i64); 2] = [(&[], 0), (&[StoredRow::Event(3), StoredRow::Broken(4)], 4)];
         for (stored, number) in LOGS {
             let newest = use_case(stored).newest(Capability::of_operator()).await;
             let newest = newest.expect("the port does not fail");

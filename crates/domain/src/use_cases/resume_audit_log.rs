@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::{
         audit::{
-            Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRecord, AuditRow, ChainEnd,
-            ChainEnds, Origin, Seal, SealedRow, StoredCheckpoint, Witness,
+            Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, Origin,
+            Seal, SealedRow, StoredCheckpoint, Witness,
             fixtures::{ToyNotes, ToySeals},
         },
         fixtures::now,
@@ -141,11 +141,8 @@ mod tests {
         replaced: &Arc<Mutex<Option<String>>>,
     ) -> Result<(), Broken> {
         let head = rows.last().map_or(base, SealedRow::end);
-        let accepted = rows.iter().rev().map(|row| &row.row);
-        let accepted = accepted
-            .filter(|row| row.action == AuditAction::AuditLogAccepted.as_str())
-            .map(|row| AuditRecord::try_from(row.clone()).expect("the row is readable"))
-            .next();
+        let is_acceptance = |row: &&SealedRow| row.row.action == AuditAction::AuditLogAccepted.as_str();
+        let accepted = rows.iter().rev().find(is_acceptance).cloned();
         let mut audit_log = MockAuditLog::new();
         audit_log
             .expect_ends()
@@ -156,7 +153,7 @@ mod tests {
         });
         audit_log
             .expect_page()
-            .returning(move |_, _, _| Ok(accepted.clone().into_iter().collect()));
+            .returning(move |_, _, _| Ok(accepted.clone().map(Ok).into_iter().collect()));
         let mut checkpoints = MockAuditCheckpoints::new();
         checkpoints.expect_newest().returning(move || {
             Ok(stored.clone().map(|(number, note)| StoredCheckpoint {
@@ -327,6 +324,16 @@ mod tests {
         let mut moved = all;
         moved[5].row.at += TimeDelta::days(1);
         let refused = resume_since(later, ChainEnd::START, moved, Some(checkpoint), kept, &replaced);
+        assert_eq!(refused.await, Err(CUT_OFF));
+    }
+
+    #[tokio::test]
+    async fn an_acceptance_that_cannot_be_read_excuses_nothing() {
+        let (mut all, checkpoint) = accepted_log();
+        "{".clone_into(&mut all[5].row.details);
+        let kept = Some(note(rows(9, "a")[8].end(), 1));
+        let (earlier, replaced) = (TimeDelta::seconds(1), Arc::default());
+        let refused = resume_since(earlier, ChainEnd::START, all, Some(checkpoint), kept, &replaced);
         assert_eq!(refused.await, Err(CUT_OFF));
     }
 

@@ -1,7 +1,7 @@
 use crate::{
     audit::{
         AuditNumber, Backlog, Broken, ChainEnd, ChainEnds, Evidence, EvidenceTrimmed, LogVerifier, MacRule,
-        ReadRow, Witnesses,
+        Witnesses, row_number,
     },
     authority::{AuditRead, Capability},
     ports::{AuditCheckpoints, AuditLog, AuditSealer, CheckpointVerifier, KeptCheckpoint, PortError},
@@ -158,11 +158,7 @@ impl VerifyAudit {
     async fn nothing_added(&self, ends: ChainEnds) -> Result<(), VerifyAuditError> {
         let behind = self.audit_log.rows(ends.head.number, BATCH).await?;
         let head = self.audit_log.ends().await?.head.number;
-        let number = |row: &ReadRow| match row {
-            Ok(row) => row.row.number,
-            Err(broken) => broken.0,
-        };
-        match behind.iter().map(number).find(|number| *number > head) {
+        match behind.iter().map(row_number).find(|number| *number > head) {
             Some(added) => Err(Broken::Added(added).into()),
             None => Ok(()),
         }

@@ -5,7 +5,8 @@ use super::prelude::*;
 use crate::ToySealer;
 use domain::{
     audit::{
-        AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, MacRule, SealedRow, SpanVerifier,
+        AuditFilter, AuditNumber, AuditRecord, Backlog, ChainEnd, ChainEnds, MacRule, SealedRow,
+        SpanVerifier, read_event,
     },
     changes::{AcceptAuditLog, TrimAuditLog},
 };
@@ -55,7 +56,9 @@ async fn page(storage: &Storage, filter: &AuditFilter, before: Option<i64>, limi
     let before = before.map(AuditNumber);
     storage.audit_log.seal().await;
     let page = storage.audit_log.page(filter.clone(), before, limit).await;
-    page.expect("storage is available")
+    let page = page.expect("storage is available").into_iter();
+    page.map(|row| read_event(row).expect("the event can be read"))
+        .collect()
 }
 
 /// Returns all events, newest first.

@@ -2,7 +2,7 @@ use super::MemoryStorage;
 use async_trait::async_trait;
 use domain::{
     audit::{
-        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, Backlog, ChainEnd,
+        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRow, Backlog, ChainEnd,
         ChainEnds, ReadRow,
     },
     changes::{AcceptAuditLog, TrimAuditLog},
@@ -29,16 +29,13 @@ impl AuditLog for MemoryStorage {
         filter: AuditFilter,
         before: Option<AuditNumber>,
         limit: u32,
-    ) -> Result<Vec<AuditRecord>, PortError> {
+    ) -> Result<Vec<ReadRow>, PortError> {
         let tables = self.transaction()?;
         let newest_first = tables.log.rows().iter().rev();
-        newest_first
-            .map(|sealed| &sealed.row)
-            .filter(|row| before.is_none_or(|before| row.number < before))
-            .map(read)
-            .filter(|record| record.as_ref().map_or(true, |record| matches(&filter, record)))
-            .take(as_usize(limit))
-            .collect()
+        let page = newest_first
+            .filter(|sealed| before.is_none_or(|before| sealed.row.number < before))
+            .filter(|sealed| matches(&filter, &sealed.row));
+        Ok(page.take(as_usize(limit)).cloned().map(Ok).collect())
     }
 
     async fn backlog(&self) -> Result<Backlog, PortError> {
@@ -73,19 +70,13 @@ impl AuditLog for MemoryStorage {
     }
 }
 
-fn read(row: &AuditRow) -> Result<AuditRecord, PortError> {
-    AuditRecord::try_from(row.clone()).map_err(|broken| PortError::Corrupt(Box::new(broken)))
-}
-
-fn matches(filter: &AuditFilter, record: &AuditRecord) -> bool {
-    let event = &record.event;
-    filter.user.is_none_or(|user| event.user == Some(user))
-        && filter
-            .actor
-            .is_none_or(|actor| record.actor == Actor::User(actor))
-        && filter.action.is_none_or(|action| event.action == action)
-        && filter.from.is_none_or(|from| record.at >= from)
-        && filter.until.is_none_or(|until| record.at < until)
+fn matches(filter: &AuditFilter, row: &AuditRow) -> bool {
+    let action = filter.action.map(AuditAction::as_str);
+    filter.user.is_none_or(|user| row.user_id == Some(user.0))
+        && filter.actor.is_none_or(|actor| row.actor_id == Some(actor.0))
+        && action.is_none_or(|action| row.action == action)
+        && filter.from.is_none_or(|from| row.at >= from)
+        && filter.until.is_none_or(|until| row.at < until)
 }
 
 fn as_usize(limit: u32) -> usize {

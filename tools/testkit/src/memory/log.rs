@@ -1,7 +1,7 @@
 //! The audit log as a chain of sealed rows.
 
 use domain::{
-    audit::{AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, SealedRow},
+    audit::{AuditContext, AuditEvent, AuditNumber, AuditRow, ChainEnd, ChainEnds, SealedRow},
     changes::{TrimChange, TrimFacts},
     ports::AuditSealer,
 };
@@ -27,21 +27,16 @@ impl Log {
     }
 
     pub(super) fn append(&mut self, event: &AuditEvent, context: &AuditContext) {
-        self.push(AuditRow::new(self.ends.head.next(), event, context));
-    }
-
-    /// Appends an event with an action that the service does not know.
-    pub(super) fn append_unreadable(&mut self, context: &AuditContext) {
-        let event = AuditEvent::new(AuditAction::LoginFailed);
-        let mut row = AuditRow::new(self.ends.head.next(), &event, context);
-        "x".clone_into(&mut row.action);
-        self.push(row);
-    }
-
-    fn push(&mut self, row: AuditRow) {
+        let row = AuditRow::new(self.ends.head.next(), event, context);
         let sealed = SealedRow::after(self.ends.head, row, &*self.sealer);
         self.ends.head = sealed.end();
         self.rows.push(sealed);
+    }
+
+    /// Returns the row of event `number`, for a test to change.
+    pub(super) fn row_mut(&mut self, number: AuditNumber) -> Option<&mut AuditRow> {
+        let mut rows = self.rows.iter_mut().map(|sealed| &mut sealed.row);
+        rows.find(|row| row.number == number)
     }
 
     pub(super) fn ends(&self) -> ChainEnds {

@@ -2,10 +2,21 @@ use domain::{changes::ChangeError, changes::RegisterUser, ports::PortError};
 use std::{error::Error, sync::Arc};
 use testkit::{
     MemoryStorage,
+    contract::damaged_audit_log::DamagedAuditLog,
     fixtures::{a_user, at, canonical, context},
 };
 
 testkit::storage_contract!(crate::fresh);
+testkit::damaged_audit_log_contract!(super::damaged);
+
+async fn damaged() -> (DamagedAuditLog, ()) {
+    let memory = MemoryStorage::default();
+    let log = DamagedAuditLog {
+        storage: memory.storage(),
+        other: Arc::new(memory),
+    };
+    std::future::ready((log, ())).await
+}
 
 #[tokio::test]
 async fn unavailable_storage_returns_errors_and_is_unchanged_afterwards() {

@@ -1,9 +1,26 @@
-//! Refusals of requests to follow the audit log, or for its checkpoint.
+//! Refusals of requests to read or follow the audit log, or for its checkpoint.
 
 use super::log;
-use crate::problem::{Code, Problem};
+use crate::{
+    page::cursor,
+    problem::{Code, Problem},
+};
 use actix_web::http::StatusCode;
-use domain::use_cases::{FollowAuditError, ShowCheckpointError};
+use domain::{
+    audit::BrokenRow,
+    use_cases::{FollowAuditError, ReadAuditError, ShowCheckpointError},
+};
+
+impl From<ReadAuditError> for Problem {
+    fn from(error: ReadAuditError) -> Self {
+        match error {
+            ReadAuditError::Unreadable(broken) => {
+                unreadable(broken, &format!("cursor={}", cursor(&broken.0.to_string())))
+            }
+            ReadAuditError::Port(error) => error.into(),
+        }
+    }
+}
 
 impl From<FollowAuditError> for Problem {
     fn from(error: FollowAuditError) -> Self {
@@ -23,19 +40,25 @@ impl From<FollowAuditError> for Problem {
                 "Audit log ends before",
                 format!("The last event has number {newest}. The log is not the one that you have read."),
             ),
-            FollowAuditError::Unreadable { number } => {
-                // The operator should learn of it, too: it is a sign of tampering.
-                tracing::error!("{error}");
-                Self::new(
-                    StatusCode::CONFLICT,
-                    Code::AuditEventUnreadable,
-                    "Audit event unreadable",
-                    format!("Event {number} cannot be read. To continue after it, use after={number}."),
-                )
-            }
+            FollowAuditError::Unreadable(broken) => unreadable(broken, &format!("after={}", broken.0)),
             FollowAuditError::Port(error) => error.into(),
         }
     }
+}
+
+/// Reports an event that cannot be read, and the query parameter with which to continue after it.
+fn unreadable(broken: BrokenRow, parameter: &str) -> Problem {
+    // The operator should learn of it, too: it may be a sign of tampering.
+    tracing::error!("{broken}");
+    Problem::new(
+        StatusCode::CONFLICT,
+        Code::AuditEventUnreadable,
+        "Audit event unreadable",
+        format!(
+            "Event {} cannot be read. To continue after it, use {parameter}.",
+            broken.0
+        ),
+    )
 }
 
 impl From<ShowCheckpointError> for Problem {

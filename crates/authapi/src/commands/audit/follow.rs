@@ -1,6 +1,7 @@
 use super::{
     super::output::{List, note},
     event_row::EventRow,
+    unreadable::unreadable,
 };
 use crate::{Failure, cli::FollowAudit, error_chain::ErrorChain, operator::Operator, shutdown::StopSignals};
 use domain::{
@@ -106,8 +107,10 @@ fn stopped(error: FollowAuditError) -> Failure {
         FollowAuditError::LogEndsBefore { newest, .. } => Failure::new(format!(
             "{error}: a backup was restored, or this is another database; to continue, use --after {newest}"
         )),
-        FollowAuditError::Unreadable { number } => Failure::new(format!(
-            "{error}: another program added or changed it; to continue after it, use --after {number}"
+        FollowAuditError::Unreadable(broken) => Failure::new(format!(
+            "{}; to continue after it, use --after {}",
+            unreadable(broken),
+            broken.0
         )),
         FollowAuditError::Port(error) => Failure::because("the audit log cannot be read", error),
     }
@@ -117,7 +120,7 @@ fn stopped(error: FollowAuditError) -> Failure {
 mod tests {
     use super::*;
     use chrono::DateTime;
-    use domain::audit::{Actor, AuditAction, AuditEvent, Origin};
+    use domain::audit::{Actor, AuditAction, AuditEvent, BrokenRow, Origin};
     use std::{
         cell::RefCell,
         collections::VecDeque,
@@ -239,14 +242,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unreadable_event_ends_the_command_with_how_to_continue_after_it() {
-        let number = AuditNumber(6);
-        let seen = followed([events(5, 5), Err(FollowAuditError::Unreadable { number })]).await;
+        let broken = BrokenRow(AuditNumber(6));
+        let seen = followed([events(5, 5), Err(FollowAuditError::Unreadable(broken))]).await;
         let expected = Seen {
             read: vec![4, 5],
             printed: vec![5],
             notes: Vec::new(),
-            ended: "event 6 of the audit log cannot be read: another program added or changed it; \
-                    to continue after it, use --after 6"
+            ended: "event 6 of the audit log cannot be read: a newer version or another program added or \
+                    changed it; to continue after it, use --after 6"
                 .to_owned(),
         };
         assert_eq!(seen, expected);

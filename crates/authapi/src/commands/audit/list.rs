@@ -1,30 +1,54 @@
-use super::{super::output::List, event_row::EventRow};
+use super::{
+    super::output::{List, note},
+    event_row::EventRow,
+    unreadable::unreadable,
+};
 use crate::{Failure, cli::ListAudit, operator::Operator};
-use domain::{audit::AuditFilter, authority::Capability, steps::UserRef, user::UserId};
+use domain::{
+    audit::AuditFilter,
+    authority::Capability,
+    steps::UserRef,
+    use_cases::{AuditPage, ReadAuditError},
+    user::UserId,
+};
 
 /// Number of events read at a time.
 const PAGE: u32 = 1_000;
 
-/// Lists events; holds one page in memory at a time.
+/// Lists events; holds one page in memory at a time. Notes an event that cannot be read, continues
+/// after it, and fails at the end, because the list is then not complete.
 pub async fn run(operator: &Operator, request: ListAudit) -> Result<(), Failure> {
     let mut list = List::<EventRow>::new(request.listing);
     let mut left = request.limit.unwrap_or(u64::MAX);
     let filter = filter(operator, request).await?;
-    let mut before = None;
+    let (mut before, mut omitted) = (None, 0_u64);
     while left > 0 && list.is_read() {
         let limit = u32::try_from(left).map_or(PAGE, |left| left.min(PAGE));
-        let events = operator
-            .read_audit
-            .execute(Capability::of_operator(), filter.clone(), before, limit)
-            .await
-            .map_err(|error| Failure::because("the audit log cannot be read", error))?;
-        left -= events.len() as u64;
-        before = events.last().map(|event| event.number);
-        let is_last = before.is_none() || events.len() < limit as usize;
-        list.page(events.into_iter().map(EventRow::from))?;
-        if is_last {
-            break;
+        let by = Capability::of_operator();
+        let read = operator.read_audit.execute(by, filter.clone(), before, limit);
+        match read.await {
+            Ok(AuditPage { events, next }) => {
+                left -= events.len() as u64;
+                before = next;
+                list.page(events.into_iter().map(EventRow::from))?;
+                if next.is_none() {
+                    break;
+                }
+            }
+            Err(ReadAuditError::Unreadable(broken)) => {
+                note(unreadable(broken));
+                omitted += 1;
+                before = Some(broken.0);
+            }
+            Err(ReadAuditError::Port(error)) => {
+                return Err(Failure::because("the audit log cannot be read", error));
+            }
         }
+    }
+    if omitted > 0 {
+        return Err(Failure::new(format!(
+            "the list lacks events that cannot be read: {omitted}"
+        )));
     }
     list.end();
     Ok(())
