@@ -655,15 +655,16 @@ export interface components {
             kind: components["schemas"]["ActorKind"];
             /**
              * Format: uuid
-             * @description The user's id; null for the other kinds.
+             * @description The id of the user or machine; null for the other kinds.
              */
             id: string | null;
         };
         /**
-         * @description The kind of an actor: a caller who is not logged in, a user, or an operator (the command line).
+         * @description The kind of an actor: a caller who is not logged in, a user, a machine, or an operator (the
+         *     command line).
          * @enum {string}
          */
-        ActorKind: "anonymous" | "user" | "operator";
+        ActorKind: "anonymous" | "user" | "machine" | "operator";
         /**
          * @description The new roles of a user.
          * @example {
@@ -1117,7 +1118,7 @@ export interface components {
          * @description Stable code of a problem for programs; one per cause.
          * @enum {string}
          */
-        ProblemCode: "audit_event_unreadable" | "audit_events_removed" | "audit_log_ends_before" | "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "validation_failed";
+        ProblemCode: "audit_event_unreadable" | "audit_events_removed" | "audit_log_ends_before" | "catalogue_full" | "chosen_password_disabled" | "cookie_origin_refused" | "cors_headers_refused" | "cors_method_refused" | "cors_origin_refused" | "forbidden" | "insufficient_user_authentication" | "internal" | "invalid_credentials" | "last_admin" | "login_taken" | "malformed_request" | "method_not_allowed" | "not_found" | "out_of_reach" | "overloaded" | "own_password" | "password_change_required" | "password_unchanged" | "payload_too_large" | "permission_not_grantable" | "precondition_failed" | "precondition_unsupported" | "refresh_token_invalid" | "refresh_token_reused" | "request_timeout" | "role_built_in" | "role_default" | "role_in_use" | "role_not_assignable" | "self_assignable_not_grantable" | "session_expired" | "session_revoked" | "token_expired" | "token_invalid" | "token_malformed" | "token_missing" | "token_outdated" | "token_revoked" | "too_many_attempts" | "unavailable" | "unknown_role" | "unsupported_media_type" | "user_required" | "validation_failed";
         /** @description The readiness of the service, with the state of its dependencies. */
         Ready: {
             status: components["schemas"]["ReadyStatus"];
@@ -1487,6 +1488,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `cookie_origin_refused`; `user_required`: the token is a machine's */
+        CookieOriginOrMachineRefused: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["Challenge"];
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `cookie_origin_refused` */
         CookieOriginRefused: {
             headers: {
@@ -1551,6 +1563,17 @@ export interface components {
         /** @description Any other problem, such as `internal` or `request_timeout`. */
         OtherProblem: {
             headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `password_change_required`; `user_required`: the token is a machine's */
+        OwnAccountRefused: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["Challenge"];
                 "X-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
             };
@@ -1902,7 +1925,7 @@ export interface operations {
             };
             400: components["responses"]["UndeclaredRefused400"];
             401: components["responses"]["TokenRefused"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             422: components["responses"]["UndeclaredRefused422"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["OtherProblem"];
@@ -1932,7 +1955,7 @@ export interface operations {
             };
             400: components["responses"]["BodyRefused400"];
             401: components["responses"]["PasswordWrong"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             409: components["responses"]["LastAdmin"];
             413: components["responses"]["BodyRefused413"];
             415: components["responses"]["BodyRefused415"];
@@ -1977,7 +2000,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            403: components["responses"]["CookieOriginRefused"];
+            403: components["responses"]["CookieOriginOrMachineRefused"];
             422: components["responses"]["UndeclaredRefused422"];
             /** @description `unavailable` or `overloaded`, with Retry-After; the session may or may not have ended */
             503: {
@@ -2026,7 +2049,7 @@ export interface operations {
             };
             400: components["responses"]["BodyOrIfMatchRefused400"];
             401: components["responses"]["StepUpRefused"];
-            /** @description `forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required` */
+            /** @description `forbidden`: another user requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`; `user_required`: a machine must name a user */
             403: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["Challenge"];
@@ -2107,7 +2130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            403: components["responses"]["CookieOriginRefused"];
+            403: components["responses"]["CookieOriginOrMachineRefused"];
             413: components["responses"]["BodyRefused413"];
             415: components["responses"]["BodyRefused415"];
             /** @description `validation_failed`, with errors for each field; `password_unchanged` */
@@ -2151,7 +2174,7 @@ export interface operations {
             };
             400: components["responses"]["BodyRefused400"];
             401: components["responses"]["PasswordWrong"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             413: components["responses"]["BodyRefused413"];
             415: components["responses"]["BodyRefused415"];
             422: components["responses"]["BodyRefused422"];
@@ -2183,7 +2206,7 @@ export interface operations {
             };
             400: components["responses"]["UndeclaredRefused400"];
             401: components["responses"]["TokenRefused"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             422: components["responses"]["UndeclaredRefused422"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["OtherProblem"];
@@ -2211,7 +2234,7 @@ export interface operations {
             };
             400: components["responses"]["UndeclaredRefused400"];
             401: components["responses"]["TokenRefused"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             422: components["responses"]["UndeclaredRefused422"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["OtherProblem"];
@@ -2240,7 +2263,7 @@ export interface operations {
             };
             400: components["responses"]["UndeclaredRefused400"];
             401: components["responses"]["TokenRefused"];
-            403: components["responses"]["PasswordChangeRequired"];
+            403: components["responses"]["OwnAccountRefused"];
             /** @description `not_found`: the caller has no live session with this id */
             404: {
                 headers: {

@@ -163,9 +163,10 @@ impl Caller {
 
 impl UserCaller {
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the conversion refuses machines")]
     pub fn user(&self) -> &User {
         let user = self.0.principal().user();
-        user.expect("a caller that is not a user cannot be converted")
+        user.expect("the conversion refuses machines")
     }
 }
 

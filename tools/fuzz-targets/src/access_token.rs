@@ -151,10 +151,7 @@ fn check_claims(token: &SignedToken) {
         let identity = accepted.identity;
         let claims = &token.claims;
         assert_eq!(token.token_type.as_deref(), Some(TOKEN_TYPE));
-        assert_eq!(
-            (&claims.iss, &claims.aud),
-            (&rules.issuer, &rules.audience)
-        );
+        assert_eq!((&claims.iss, &claims.aud), (&rules.issuer, &rules.audience));
         let expected_client = match identity.principal {
             PrincipalId::User(_) => rules.client_id.clone(),
             PrincipalId::Machine(machine) => machine.to_string(),

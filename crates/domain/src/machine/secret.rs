@@ -109,9 +109,12 @@ impl SecretProof {
     pub fn of(secret: &SessionSecret, mac: &dyn RefreshTokenMac) -> Self {
         let digest = mac.digest(secret);
         let SecretDigest(bytes) = digest;
-        let (id, _) = bytes.split_first_chunk::<16>().expect("32 bytes contain 16");
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(bytes) {
+            *to = from;
+        }
         Self {
-            session: SessionId(Builder::from_custom_bytes(*id).into_uuid()),
+            session: SessionId(Builder::from_custom_bytes(id).into_uuid()),
             digest,
         }
     }

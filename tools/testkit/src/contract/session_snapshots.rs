@@ -35,7 +35,9 @@ async fn a_snapshot_shows_the_session_its_user_and_the_permissions_of_all_roles(
                 expires_at: session.expires_at,
                 ended: None,
             },
-            principal: changed(storage, keeping_sessions(alice.id, roles), 2).await.into(),
+            principal: changed(storage, keeping_sessions(alice.id, roles), 2)
+                .await
+                .into(),
             permissions,
         };
         assert_eq!(snapshot(storage, session.id).await, expected);

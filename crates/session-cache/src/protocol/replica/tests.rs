@@ -176,7 +176,10 @@ fn a_distrusted_lease_serves_nothing_until_a_later_renewal_is_granted() {
     assert!(!replica.holds_lease(ms(301)), "it may have been requested before");
     assert_eq!(replica.next_step(ms(800)), LeaseStep::Renew(lease(1)));
     replica.granted(lease(1), ms(800));
-    assert!(replica.may_answer(&new, HOLDER, ms(801)), "the row has not expired");
+    assert!(
+        replica.may_answer(&new, HOLDER, ms(801)),
+        "the row has not expired"
+    );
     assert!(
         !replica.may_answer(&old, HOLDER, ms(801)),
         "it is older than it seems"
