@@ -416,7 +416,7 @@ export interface paths {
         /**
          * Reads the audit log.
          * @description Returns a page of events, newest first; with `after`, the events after that number, oldest
-         *     first. Requires the permission `audit:read`.
+         *     first. A page ends before an event that cannot be read. Requires the permission `audit:read`.
          */
         get: operations["readAudit"];
         put?: never;
@@ -1018,8 +1018,13 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Live sessions, newest first. */
             sessions: components["schemas"]["Session"][];
-            /** @description Events that affected the account, newest first, at most 1,000. */
+            /** @description Events that affected the account, newest first, at most 1,000 with the unreadable ones. */
             events: components["schemas"]["OwnEvent"][];
+            /**
+             * @description Numbers of those events that the service cannot read; the operator can.
+             * @example []
+             */
+            unreadable_events: number[];
         };
         /**
          * @description An event that affected the caller's account.
@@ -2919,7 +2924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: another program added or changed the next event */
+            /** @description `audit_log_ends_before`: the log has no event with the number `after`, because a backup was restored; `audit_event_unreadable`: the next event cannot be read, because a newer version or another program added or changed it; `detail` has the `cursor` or `after` with which to continue after it */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
