@@ -114,10 +114,7 @@ impl Application {
         let use_cases = composition::use_cases(ports, &settings);
         // Before the first event is sealed or written: another audit key would report the pending
         // events of the other replicas as forged.
-        ports
-            .key_agreement
-            .join(settings.tokens.allow_mixed_replicas)
-            .await?;
+        ports.key_agreement.join().await?;
         audit_start::resume(&use_cases.administration.resume_audit_log).await?;
         let vouched = audit_start::vouched(&ports.audit_keys, &*ports.storage.audit_log).await?;
         first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;

@@ -2,18 +2,20 @@
 
 use crate::{
     Failure,
-    live_keys::{LiveKeys, Look, Signers},
-    replica_entry::{ReplicaEntry, TERM, compare},
+    error_chain::ErrorChain,
+    live_keys::{Followed, LiveKeys, Look, Signers},
+    replica_entry::{ReplicaEntry, TERM, check_same, compare},
     shutdown::ReloadSignal,
 };
 use domain::{
     ports::{KeyUses, PortError},
     replica::ReplicaSettings,
 };
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
+    sync::Semaphore,
     task::spawn_blocking,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// The interval between looks at the key folder.
@@ -22,9 +24,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const AGREE_EVERY: Duration = Duration::from_secs(5);
 /// The pause after an agreement that failed.
 const RETRY: Duration = Duration::from_millis(250);
+/// The wait budget for reading the key folder. Agreements go on without a folder that hangs.
+const LOOK_BUDGET: Duration = Duration::from_secs(1);
 /// The maximum number of choices in one agreement. A further one is needed only if other replicas
 /// load keys meanwhile.
 const ROUNDS: u32 = 3;
+
+/// The cause of an agreement that is not reached although the database answers.
+const UNACCEPTED: &str =
+    "another replica does not accept the keys of this one, or keys keep changing; compare the key folders";
 
 /// Stores which keys this replica has loaded, and makes tokens only with keys that every running
 /// replica accepts.
@@ -34,13 +42,17 @@ pub struct KeyAgreement {
     uses: Arc<dyn KeyUses>,
     /// The settings of this replica, apart from its keys.
     settings: ReplicaSettings,
+    /// Whether replicas may reject the tokens of others.
+    may_differ: bool,
+    /// Held while the folder is read, so that at most one thread waits for it.
+    reading: Arc<Semaphore>,
 }
 
 /// The result of an agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agreement {
     Reached,
-    /// Other replicas kept changing their keys.
+    /// Other replicas kept changing their keys, or do not accept those of this one.
     Unsettled,
 }
 
@@ -51,12 +63,15 @@ impl KeyAgreement {
         entry: ReplicaEntry,
         uses: Arc<dyn KeyUses>,
         settings: ReplicaSettings,
+        may_differ: bool,
     ) -> Self {
         Self {
             keys,
             entry,
             uses,
             settings,
+            may_differ,
+            reading: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -70,13 +85,20 @@ impl KeyAgreement {
     ///
     /// # Errors
     /// If another replica would reject the tokens or the audit events of this one, or miss its
-    /// invalidations, or the other way round, unless `may_differ`. The entry is removed again.
-    pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
+    /// invalidations, or the other way round, unless they may differ. The entry is removed again.
+    pub async fn join(&self) -> Result<(), Failure> {
         let incomparable = |error| Failure::because("the replicas cannot be compared", error);
+        // Store nothing that others would consider if this replica is refused anyway.
+        let others = self.entry.others().await.map_err(incomparable)?;
+        check_same(
+            &self.entry_of(&self.keys.choose(&others)),
+            &others,
+            self.may_differ,
+        )?;
         self.agree().await.map_err(incomparable)?;
         let own = self.entry_of(&self.keys.signers());
         let others = self.entry.others().await.map_err(incomparable)?;
-        let compared = compare(&own, &others, may_differ);
+        let compared = compare(&own, &others, self.may_differ);
         if compared.is_err() {
             self.entry.leave().await;
         }
@@ -87,17 +109,18 @@ impl KeyAgreement {
     /// at once.
     pub async fn run(&self, mut reloads: ReloadSignal) {
         let mut last = Agreement::Reached;
+        let mut is_reported = false;
         let mut look = Instant::now() + LOOK_EVERY;
         let mut due = Instant::now() + AGREE_EVERY;
         loop {
             let has_changed = tokio::select! {
                 Some(()) = reloads.next() => {
                     tracing::info!("reading the key folder because of SIGHUP");
-                    self.follow(Look::Always).await
+                    self.follow(Look::Always).await == Followed::Changed
                 }
                 () = sleep_until(look) => {
                     look = Instant::now() + LOOK_EVERY;
-                    self.follow(Look::IfChanged).await
+                    self.follow(Look::IfChanged).await == Followed::Changed
                 }
                 // A token was refused. Do not wait for the next agreement, unless the last one
                 // failed.
@@ -105,7 +128,7 @@ impl KeyAgreement {
                 () = sleep_until(due) => true,
             };
             if has_changed {
-                last = self.agree_or_log().await;
+                last = self.agree_or_log(&mut is_reported).await;
                 let pause = if last == Agreement::Reached {
                     AGREE_EVERY
                 } else {
@@ -116,14 +139,22 @@ impl KeyAgreement {
         }
     }
 
-    async fn agree_or_log(&self) -> Agreement {
-        self.agree().await.unwrap_or_else(|error| {
-            tracing::debug!(
-                error = &error as &dyn Error,
-                "the keys were not compared with those of other replicas; retrying soon"
+    /// Logs once that no tokens can be made, and when they can be made again.
+    async fn agree_or_log(&self, is_reported: &mut bool) -> Agreement {
+        let agreed = self.agree().await;
+        let cause = agreed.as_ref().err().map(|error| ErrorChain(error).to_string());
+        let is_open = self.keys.fence.is_open();
+        if !is_open && !*is_reported {
+            let error = cause.unwrap_or_else(|| UNACCEPTED.to_owned());
+            tracing::error!(
+                error,
+                "no tokens can be made until the replicas agree on their keys"
             );
-            Agreement::Unsettled
-        })
+        } else if is_open && *is_reported {
+            tracing::info!("the replicas agree on their keys again, and tokens are made");
+        }
+        *is_reported = !is_open;
+        agreed.unwrap_or(Agreement::Unsettled)
     }
 
     /// Stores the keys of this replica and the ones with which it will make tokens, and uses the
@@ -133,14 +164,19 @@ impl KeyAgreement {
     /// once, at least one reads the new entry of the other.
     async fn agree(&self) -> Result<Agreement, PortError> {
         // Other replicas may have taken this one for killed, and its keys may have been removed.
-        if !self.keys.fence.is_open() {
+        let is_resumed = !self.keys.fence.is_open();
+        if is_resumed {
             self.follow(Look::Always).await;
         }
         let until = self.keys.fence.now() + TERM;
         let mut chosen = self.keys.choose(&self.entry.others().await?);
         for _ in 0..ROUNDS {
             self.entry.store(self.entry_of(&chosen), TERM).await?;
-            let again = self.keys.choose(&self.entry.others().await?);
+            let others = self.entry.others().await?;
+            let again = self.keys.choose(&others);
+            if again == chosen && is_resumed && !self.is_accepted(&chosen, &others) {
+                return Ok(Agreement::Unsettled);
+            }
             if again == chosen {
                 let used = [chosen.access.clone(), chosen.refresh.clone()];
                 self.uses.extend(&used, TERM).await?;
@@ -151,6 +187,14 @@ impl KeyAgreement {
             chosen = again;
         }
         Ok(Agreement::Unsettled)
+    }
+
+    /// Returns whether the others accept tokens of `signers`, or may differ anyway.
+    fn is_accepted(&self, signers: &Signers, others: &[ReplicaSettings]) -> bool {
+        let accepts = |other: &ReplicaSettings| {
+            other.accepted_keys.contains(&signers.access) && other.accepts_refresh_key(&signers.refresh)
+        };
+        self.may_differ || others.iter().all(accepts)
     }
 
     /// Returns the settings of this replica when it makes tokens with `signers`.
@@ -167,10 +211,20 @@ impl KeyAgreement {
     }
 
     /// Reads the folder on a thread of its own, since a file system may hang.
-    async fn follow(&self, look: Look) -> bool {
+    async fn follow(&self, look: Look) -> Followed {
+        let Ok(reading) = Arc::clone(&self.reading).try_acquire_owned() else {
+            return Followed::Unusable;
+        };
         let keys = Arc::clone(&self.keys);
-        let followed = spawn_blocking(move || keys.follow(look)).await;
-        followed.expect("reading keys does not panic")
+        let followed = spawn_blocking(move || {
+            let followed = keys.follow(look);
+            drop(reading);
+            followed
+        });
+        match timeout(LOOK_BUDGET, followed).await {
+            Ok(followed) => followed.expect("reading keys does not panic"),
+            Err(_) => Followed::Unusable,
+        }
     }
 }
 
@@ -223,8 +277,9 @@ mod tests {
             let keys = LiveKeys::load(settings, fence, Arc::new(SystemClock)).expect("the keys can be used");
             let entry = ReplicaEntry::new(Arc::clone(replicas) as _, Uuid::from_u128(id), false);
             let settings = replica_settings(&TokensSettings::default(), "audit".to_owned(), BusKind::Process);
+            let uses = Arc::clone(uses) as _;
             Self {
-                agreement: KeyAgreement::new(Arc::new(keys), entry, Arc::clone(uses) as _, settings),
+                agreement: KeyAgreement::new(Arc::new(keys), entry, uses, settings, false),
                 folder: own,
             }
         }
@@ -286,17 +341,17 @@ mod tests {
         assert_eq!(second.agreement.keys.signers().refresh, newest);
         assert_eq!(first.agree().await, two);
         assert_eq!(first.agreement.keys.signers().refresh, newest);
-        let used: Vec<_> = uses.list().await.expect("a list");
-        let used: Vec<_> = used.iter().map(|used| used.key.as_str()).collect();
-        assert_eq!(used.len(), 4, "both keys of each kind");
-        assert!(used.contains(&one.as_str()) && used.contains(&two.as_str()));
+        let known = uses.list().await.expect("a list");
+        let known: Vec<_> = known.iter().map(|known| known.key.as_str()).collect();
+        assert_eq!(known.len(), 4, "both keys of each kind");
+        assert!(known.contains(&one.as_str()) && known.contains(&two.as_str()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_replica_that_starts_signs_with_a_key_that_the_others_accept() {
         let ((folder, one), (replicas, uses)) = (new_folder(), memory());
         let first = Replica::new(1, folder.path(), &replicas, &uses);
-        first.agreement.join(false).await.expect("the replica is alone");
+        first.agreement.join().await.expect("the replica is alone");
         let two = lock(folder.path()).publish(Algorithm::Es256).expect("a key").kid;
         lock(folder.path())
             .sign(&two, SystemClock.now())
@@ -304,12 +359,12 @@ mod tests {
         let second = Replica::new(2, folder.path(), &replicas, &uses);
         assert_eq!(second.signing(), two);
 
-        second.agreement.join(false).await.expect("the replicas agree");
+        second.agreement.join().await.expect("the replicas agree");
 
         assert_eq!(second.signing(), one);
         let (other, _) = new_folder();
         let third = Replica::new(3, other.path(), &replicas, &uses);
-        assert!(third.agreement.join(false).await.is_err());
+        assert!(third.agreement.join().await.is_err());
         let running = replicas.others(Uuid::nil()).await.expect("a list");
         assert_eq!(running.len(), 2, "the refused replica left nothing");
     }
@@ -335,6 +390,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_replica_that_returns_with_keys_that_others_do_not_accept_makes_no_tokens() {
+        let ((folder, one), (replicas, uses)) = (new_folder(), memory());
+        let first = Replica::new(1, folder.path(), &replicas, &uses);
+        let second = Replica::new(2, folder.path(), &replicas, &uses);
+        assert_eq!(
+            (first.agree().await, second.agree().await),
+            (one.clone(), one.clone())
+        );
+        advance(TERM).await;
+        let folder = first.folder.path();
+        let two = lock(folder).publish(Algorithm::Es256).expect("a key").kid;
+        lock(folder)
+            .sign(&two, SystemClock.now())
+            .expect("the key exists");
+        lock(folder).remove(&one).expect("the key exists");
+        assert_eq!(first.agree().await, two, "the second replica counts as killed");
+
+        let agreed = second.agreement.agree().await.expect("the fakes succeed");
+
+        assert_eq!(agreed, Agreement::Unsettled);
+        assert!(!second.agreement.keys.fence.is_open());
+        copy(folder, second.folder.path());
+        assert_eq!(second.agree().await, two);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn when_the_key_that_signs_is_deleted_nothing_is_signed_until_an_agreement() {
         let ((folder, one), (replicas, uses)) = (new_folder(), memory());
         let replica = Replica::new(1, folder.path(), &replicas, &uses);
@@ -346,7 +427,7 @@ mod tests {
             .expect("the key exists");
         lock(folder).remove(&one).expect("the key exists");
 
-        assert!(replica.agreement.follow(Look::IfChanged).await);
+        assert_eq!(replica.agreement.follow(Look::IfChanged).await, Followed::Changed);
 
         assert!(!replica.agreement.keys.fence.is_open());
         assert_eq!(replica.agree().await, two);

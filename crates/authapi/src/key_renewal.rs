@@ -9,7 +9,10 @@ use domain::{
 };
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::task::spawn_blocking;
@@ -25,8 +28,8 @@ pub struct KeyRenewal {
     clock: Arc<dyn Clock>,
     /// The age at which a key is replaced.
     every: TimeDelta,
-    /// The failure that was logged last.
-    failure: Mutex<Option<String>>,
+    /// Whether the last attempt failed.
+    is_failing: AtomicBool,
 }
 
 impl KeyRenewal {
@@ -36,7 +39,7 @@ impl KeyRenewal {
             folder,
             clock,
             every,
-            failure: Mutex::default(),
+            is_failing: AtomicBool::new(false),
         }
     }
 
@@ -45,12 +48,7 @@ impl KeyRenewal {
         let mut ticks = ticks(PERIOD);
         loop {
             ticks.tick().await;
-            let failure = self
-                .take_due_steps()
-                .await
-                .err()
-                .map(|failure| failure.to_string());
-            self.log(failure);
+            self.note(self.take_due_steps().await);
         }
     }
 
@@ -58,7 +56,11 @@ impl KeyRenewal {
     async fn take_due_steps(&self) -> Result<(), Failure> {
         let path = self.folder.clone();
         let locked = spawn_blocking(move || KeyFolder::lock(&path)).await;
-        let folder = locked.expect("locking does not panic").map_err(failed)?;
+        let folder = match locked.expect("locking does not panic") {
+            // Another replica or a command takes the steps.
+            Err(KeyError::Locked { .. }) => return Ok(()),
+            other => other.map_err(failed)?,
+        };
         let stages = self.stages.read().await?;
         let now = self.clock.now();
         let signing = stages.keys.iter().find(|key| key.state == KeyState::Signing);
@@ -77,13 +79,12 @@ impl KeyRenewal {
         taken.await.expect("a step does not panic").map_err(failed)
     }
 
-    /// Logs a failure, unless it was the last one too.
-    fn log(&self, failure: Option<String>) {
-        let mut last = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = failure.as_deref().filter(|_| *last != failure) {
+    /// Logs the first of several failures in a row.
+    fn note(&self, taken: Result<(), Failure>) {
+        let was_failing = self.is_failing.swap(taken.is_err(), Ordering::Relaxed);
+        if let Some(failure) = taken.err().filter(|_| !was_failing) {
             tracing::error!("the keys are not rotated: {failure}");
         }
-        *last = failure;
     }
 }
 
@@ -136,7 +137,10 @@ mod tests {
         replica_entry::{TERM, replica_settings},
         settings::Settings,
     };
-    use adapters_crypto::keys::{generate_refresh_key, generate_signing_key, list, list_refresh_keys};
+    use adapters_crypto::{
+        SystemClock,
+        keys::{generate_refresh_key, generate_signing_key, list, list_refresh_keys},
+    };
     use domain::{
         ports::{KeyUses, Replicas},
         replica::{ReplicaSettings, RunningReplica},
@@ -165,7 +169,7 @@ mod tests {
                 replicas: Arc::default(),
                 uses: Arc::default(),
                 // The files are as old as the test.
-                clock: Arc::new(FixedClock::new(Utc::now())),
+                clock: Arc::new(FixedClock::new(SystemClock.now())),
                 _folder: folder,
             }
         }
@@ -280,18 +284,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_kept_until_it_differs() {
+    async fn a_folder_that_another_process_changes_is_left_to_it_and_a_missing_one_is_not_created() {
         let world = World::new();
+        world.wait(DAY * 10);
+        let folder = &world.settings.keys.dir;
+        let lock = KeyFolder::lock(folder).expect("the folder can be locked");
+        assert_eq!(world.step().await.0.len(), 1);
+        drop(lock);
+        assert_eq!(world.step().await.0.len(), 2);
+
         let stages = KeyStages::of(
             &world.settings,
             Arc::clone(&world.replicas) as _,
             Arc::clone(&world.uses) as _,
         );
-        let file = world.settings.keys.dir.join("refresh.key");
-        let renewal = KeyRenewal::new(stages, file, Arc::clone(&world.clock) as _, DAY);
-        let failure = renewal.take_due_steps().await.expect_err("the folder is a file");
-        renewal.log(Some(failure.to_string()));
-        let last = renewal.failure.lock().expect("no panic").clone();
-        assert_eq!(last, Some(failure.to_string()));
+        let missing = folder.join("missing");
+        let renewal = KeyRenewal::new(stages, missing.clone(), Arc::clone(&world.clock) as _, DAY);
+        let taken = renewal.take_due_steps().await;
+        assert!(taken.is_err() && !missing.exists());
+        renewal.note(taken);
+        assert!(renewal.is_failing.load(Ordering::Relaxed));
+        renewal.note(Ok(()));
+        assert!(!renewal.is_failing.load(Ordering::Relaxed));
     }
 }

@@ -64,6 +64,16 @@ pub enum Look {
     Always,
 }
 
+/// What reading the key folder led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    Unchanged,
+    /// Other keys are in use now.
+    Changed,
+    /// The folder cannot be used, or was not read in time. The keys in use stay.
+    Unusable,
+}
+
 /// The keys of the tokens, which are replaced when the key folder changes.
 pub struct LiveKeys {
     settings: KeysSettings,
@@ -122,16 +132,18 @@ impl LiveKeys {
         self.state().loaded.clone()
     }
 
-    /// Reads the key folder again, and returns whether other keys are in use now. If the folder
-    /// cannot be used, logs why, and the keys stay.
-    pub fn follow(&self, look: Look) -> bool {
-        let mut state = self.state();
+    /// Reads the key folder again. If it cannot be used, logs why, and the keys stay.
+    ///
+    /// Does not hold the lock while it reads: a file system may hang.
+    pub fn follow(&self, look: Look) -> Followed {
         // Look first: a change while the keys are read is seen the next time.
         let folder = FolderState::of(&self.settings.dir);
-        if look == Look::IfChanged && state.folder.as_ref() == Some(&folder) {
-            return false;
+        if look == Look::IfChanged && self.state().folder.as_ref() == Some(&folder) {
+            return Followed::Unchanged;
         }
-        match KeyRing::load(&self.settings.dir, key_folder::rules(&self.settings)) {
+        let ring = KeyRing::load(&self.settings.dir, key_folder::rules(&self.settings));
+        let mut state = self.state();
+        match ring {
             Ok(ring) => {
                 state.folder = Some(folder);
                 state.refused = None;
@@ -140,7 +152,7 @@ impl LiveKeys {
             Err(error) => {
                 state.folder = None;
                 note_refusal(&mut state.refused, &error);
-                false
+                Followed::Unusable
             }
         }
     }
@@ -184,7 +196,7 @@ impl LiveKeys {
 
     /// Uses the keys of `ring`. If a key that makes tokens is not one of them, no token is made
     /// until the replicas have agreed on another one.
-    fn replace(&self, loaded: &mut LoadedKeys, ring: KeyRing) -> bool {
+    fn replace(&self, loaded: &mut LoadedKeys, ring: KeyRing) -> Followed {
         let new = LoadedKeys::of(&ring, &loaded.since, self.clock.now());
         let signers = self.signers();
         if !new.signing.contains(&signers.access) || !new.refresh.contains(&signers.refresh) {
@@ -193,15 +205,15 @@ impl LiveKeys {
         self.mac.replace(&ring);
         self.jwt.replace(ring);
         let before = mem::replace(loaded, new);
-        let has_changed = before != *loaded;
-        if has_changed {
-            tracing::info!(
-                signing_keys = loaded.signing.join(" "),
-                refresh_keys = loaded.refresh.join(" "),
-                "loaded the changed keys"
-            );
+        if before == *loaded {
+            return Followed::Unchanged;
         }
-        has_changed
+        tracing::info!(
+            signing_keys = loaded.signing.join(" "),
+            refresh_keys = loaded.refresh.join(" "),
+            "loaded the changed keys"
+        );
+        Followed::Changed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -102,25 +102,37 @@ impl ReplicaEntry {
     }
 }
 
-/// Compares the settings `own` of this server with those of the `others`.
+/// Compares the settings `own` of this server with those of the `others`, and logs what may differ.
 ///
 /// # Errors
 /// If another replica would reject the tokens or the audit events of this one, or miss its
 /// invalidations, or the other way round, unless `may_differ`.
 pub fn compare(own: &ReplicaSettings, others: &[ReplicaSettings], may_differ: bool) -> Result<(), Failure> {
     compare_lifetimes(own, others);
-    let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
-        return Ok(());
-    };
-    let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
-    if may_differ && other_audit_key.is_none() {
+    check_same(own, others, may_differ)?;
+    if let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) {
         let (what, effect) = (describe(&mismatch), effect(mismatch.setting));
         tracing::warn!("{what}, so that each will {effect} of the other");
-        return Ok(());
     }
-    Err(refusal(
-        &other_audit_key.filter(|_| may_differ).unwrap_or(mismatch),
-    ))
+    Ok(())
+}
+
+/// Checks what [`compare`] checks, and logs nothing.
+///
+/// # Errors
+/// Those of [`compare`].
+pub fn check_same(
+    own: &ReplicaSettings,
+    others: &[ReplicaSettings],
+    may_differ: bool,
+) -> Result<(), Failure> {
+    let other_audit_key = others.iter().find_map(|other| own.audit_key_mismatch(other));
+    let mismatch = if may_differ {
+        other_audit_key
+    } else {
+        others.iter().find_map(|other| own.mismatch(other))
+    };
+    mismatch.map_or(Ok(()), |mismatch| Err(refusal(&mismatch)))
 }
 
 /// Logs lifetimes that differ. They are no reason to refuse: replicas accept each other's tokens,

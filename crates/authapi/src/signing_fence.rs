@@ -26,9 +26,7 @@ pub struct SigningFence {
 
 /// Tokens cannot be made until the replicas have agreed on a key.
 #[derive(Debug, Error)]
-#[error(
-    "this replica has not agreed with the others on a signing key since it was last suspended or disconnected"
-)]
+#[error("no signing key is agreed on: this replica was suspended, or could not compare its keys")]
 pub struct Closed;
 
 impl SigningFence {

@@ -124,6 +124,7 @@ impl Ports {
             ReplicaEntry::new(database.replicas, id, database.has_one_server),
             database.key_uses,
             replica_settings(&settings.tokens, audit_keys.key_id(), bus_kind),
+            settings.tokens.allow_mixed_replicas,
         );
         let clock_watch = database.clock.map(|database| {
             let limit = delta(settings.database.max_clock_skew);

@@ -112,6 +112,8 @@ pub enum StepRefused {
     Retired,
     #[error("the key signs; rotate first")]
     Signs,
+    #[error("it is the newest refresh key; publish another one first")]
+    Newest,
     #[error("no running replica has loaded the key; start the service")]
     NoReplica,
     /// The number of running replicas without the key.
@@ -158,7 +160,7 @@ impl KeyRotation {
     pub fn due(&self, every: TimeDelta, now: DateTime<Utc>) -> Option<Step> {
         let in_stage = |stage| self.keys.iter().filter(move |key| key.stage == stage);
         let removals = in_stage(KeyStage::Retired).map(|key| Step::Remove { kid: key.kid.clone() });
-        let is_old = in_stage(KeyStage::Signing).all(|key| key.since + every <= now);
+        let is_old = in_stage(KeyStage::Signing).any(|key| key.since + every <= now);
         let published = in_stage(KeyStage::Published).min_by_key(|key| key.since);
         let rotation = is_old.then(|| {
             published.map_or(Step::Publish, |key| Step::Sign {

@@ -9,6 +9,8 @@ use thiserror::Error;
 pub enum KeyError {
     #[error("the key folder {} does not exist; create it with `authapi keys generate`, or correct the setting", .folder.display())]
     FolderMissing { folder: PathBuf },
+    #[error("another process is changing the keys in {}; try again", .folder.display())]
+    Locked { folder: PathBuf },
     #[error("cannot read {}; check that it exists and that this user may read it", .path.display())]
     Unreadable {
         path: PathBuf,

@@ -7,7 +7,7 @@ use domain::ports::Randomness;
 use rustix::process::geteuid;
 use std::{
     ffi::OsStr,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -186,6 +186,22 @@ pub fn lock_folder(folder: &Path) -> Result<File, KeyError> {
             path: folder.to_owned(),
             source,
         })
+}
+
+/// Keeps other processes from changing keys in `folder` as [`lock_folder`] does, but does not wait.
+pub fn try_lock_folder(folder: &Path) -> Result<File, KeyError> {
+    let unwritable = |source| KeyError::Unwritable {
+        path: folder.to_owned(),
+        source,
+    };
+    let file = File::open(folder).map_err(unwritable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(KeyError::Locked {
+            folder: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(unwritable(source)),
+    }
 }
 
 /// Writes a new file with mode 0600. After a crash, the file is either complete or missing. A file

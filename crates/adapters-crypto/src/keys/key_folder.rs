@@ -1,6 +1,6 @@
 use super::{
     Algorithm, Generated, KeyError, KeyState, PublicKey, RefreshKeyEntry,
-    file::{lock_folder, make_folder},
+    file::{check_folder, try_lock_folder},
     generate::generate,
     key_file::{self, KeyFile},
     list_refresh_keys, refresh_keys,
@@ -25,16 +25,17 @@ pub struct KeyFolder {
 }
 
 impl KeyFolder {
-    /// Locks `folder`, which is created if missing, and completes a change that a killed process
-    /// began.
+    /// Locks `folder` unless another process has locked it, and completes a change that a killed
+    /// process began.
     ///
     /// # Errors
-    /// If the folder cannot be read or written.
+    /// Returns [`KeyError::Locked`] if another process has locked it, or another [`KeyError`] if
+    /// there is no such folder or it cannot be read or written.
     pub fn lock(folder: &Path) -> Result<Self, KeyError> {
-        make_folder(folder)?;
+        check_folder(folder)?;
         let folder = Self {
             path: folder.to_owned(),
-            _lock: lock_folder(folder)?,
+            _lock: try_lock_folder(folder)?,
         };
         folder.complete()?;
         Ok(folder)

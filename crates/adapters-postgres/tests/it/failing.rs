@@ -112,7 +112,8 @@ fn commands_on_users(storage: &Storage, user: &NewUser, session: &NewSession) ->
     let password = ChangePassword {
         authorized_by,
         hash: hash.clone(),
-        session: session.clone(),
+        // Not `session`, which another of the calls may have opened.
+        session: a_session(id, at(1)),
     };
     let enable = SetStatus {
         account: account(id),

@@ -159,9 +159,11 @@ async fn a_step_that_would_make_tokens_invalid_is_refused() {
     let is_named = reasons.iter().any(|reason| removed.stderr.contains(reason));
     assert!(is_named, "{}", removed.stderr);
 
-    step(&server, &["keys", "retire", &unused, "--json"]);
     step(&server, &["keys", "remove", &unused, "--json"]);
-    assert_eq!(server.place().key_files(".pem").len(), 2);
+    let spare = publish(&server);
+    step(&server, &["keys", "retire", &spare, "--json"]);
+    assert_eq!(server.place().key_files(".retired.pem").len(), 2);
+    assert_eq!(server.place().key_files(".pem").len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

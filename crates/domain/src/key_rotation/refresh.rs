@@ -45,16 +45,16 @@ impl RefreshKeyRotation {
         let mut keys = self.keys.iter();
         let place = keys.position(|key| key.fingerprint == fingerprint);
         let place = place.ok_or(StepRefused::UnknownKey)?;
-        if place == 0 {
-            return Err(StepRefused::Signs);
-        }
+        let successor = place.checked_sub(1).and_then(|place| self.keys.get(place));
+        let successor = successor.ok_or(StepRefused::Newest)?;
         let makes_tokens = |replica: &&ReplicaSettings| replica.refresh_key == fingerprint;
         let users = self.replicas.iter().filter(makes_tokens).count();
         if users > 0 {
             return Err(StepRefused::InUse(users));
         }
         let key = self.keys.get(place).ok_or(StepRefused::UnknownKey)?;
-        let last = key.used_until.unwrap_or(key.since);
+        // A key that the database does not know was used until it had a successor.
+        let last = key.used_until.unwrap_or(successor.since.max(key.since));
         not_before(last + self.idle_ttl() + self.clock_skew, now)
     }
 
@@ -83,7 +83,7 @@ impl RefreshKeyRotation {
 mod tests {
     use super::*;
     use crate::fixtures::replica_settings;
-    use StepRefused::{InUse, NotBefore, Signs, UnknownKey};
+    use StepRefused::{InUse, Newest, NotBefore, UnknownKey};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(second, 0).expect("chrono represents the second")
@@ -123,12 +123,23 @@ mod tests {
             (vec![replica("new")], "old", 8_004, Err(NotBefore(at(8_005)))),
             (vec![replica("new")], "old", 8_005, Ok(())),
             (vec![replica("old")], "old", 99_000, Err(InUse(1))),
-            (vec![], "new", 99_000, Err(Signs)),
+            (vec![], "new", 99_000, Err(Newest)),
             (vec![], "none", 99_000, Err(UnknownKey)),
         ] {
             let checked = rotation(replicas).check_remove(fingerprint, at(now));
             assert_eq!(checked, expected, "{fingerprint} at {now}");
         }
+    }
+
+    #[test]
+    fn a_key_that_the_database_does_not_know_counts_as_used_until_it_had_a_successor() {
+        let rotation = RefreshKeyRotation {
+            keys: vec![key("new", 5_000, None), key("old", 0, None)],
+            ..rotation(vec![])
+        };
+        let check = |now| rotation.check_remove("old", at(now));
+        assert_eq!(check(6_004), Err(NotBefore(at(6_005))));
+        assert_eq!(check(6_005), Ok(()));
     }
 
     #[test]

@@ -163,6 +163,7 @@ fn a_service_publishes_when_the_key_is_old_then_signs_and_removes_when_allowed()
         (two(), 11_307, Some(sign("next"))),
         (three(), 12_904, None),
         (three(), 12_905, Some(remove("old"))),
+        (vec![], 99_000, None),
     ] {
         let rotation = rotation(keys, vec![holder("now", &loaded)]);
         assert_eq!(rotation.due(every, at(now)), expected, "{now}");

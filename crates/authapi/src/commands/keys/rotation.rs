@@ -20,7 +20,15 @@ use domain::{
     ports::Clock,
 };
 use serde::Serialize;
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// The wait budget for another process that is changing the folder.
+const LOCK_BUDGET: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A step that was taken, as JSON.
 #[derive(Serialize)]
@@ -154,8 +162,15 @@ fn lock_used(settings: &Settings) -> Result<KeyFolder, Failure> {
     lock(settings)
 }
 
+/// Locks the folder, after waiting for a process that is changing it.
 fn lock(settings: &Settings) -> Result<KeyFolder, Failure> {
-    KeyFolder::lock(&settings.keys.dir).map_err(failed)
+    let deadline = Instant::now() + LOCK_BUDGET;
+    loop {
+        match KeyFolder::lock(&settings.keys.dir) {
+            Err(KeyError::Locked { .. }) if Instant::now() < deadline => sleep(PAUSE),
+            other => return other.map_err(failed),
+        }
+    }
 }
 
 fn oldest_published(stages: &Stages) -> Option<String> {
