@@ -9,6 +9,7 @@ mod chain;
 mod events;
 mod import;
 mod load;
+pub mod machines;
 mod seal;
 
 pub use chain::{accept, trim};

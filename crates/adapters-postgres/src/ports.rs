@@ -7,6 +7,7 @@ mod audit_log;
 mod database_clock;
 mod health;
 mod key_uses;
+mod machines;
 mod replica_leases;
 mod replicas;
 mod roles;

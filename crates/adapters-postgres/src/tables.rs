@@ -10,6 +10,7 @@ pub mod batched_rotation;
 pub mod clock;
 pub mod key_uses;
 pub mod login_facts;
+pub mod machines;
 pub mod notifications;
 mod permissions;
 pub mod recorded;

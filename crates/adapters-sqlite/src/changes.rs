@@ -9,6 +9,7 @@ pub mod catalogue;
 mod events;
 mod import;
 mod load;
+pub mod machines;
 mod trim;
 
 pub use events::EventWriter;

@@ -6,6 +6,7 @@ mod audit_events;
 mod audit_log;
 mod health;
 mod key_uses;
+mod machines;
 mod replica_leases;
 mod replicas;
 mod roles;

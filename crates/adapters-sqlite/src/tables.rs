@@ -6,6 +6,7 @@ pub mod audit_keys;
 pub mod audit_pages;
 pub mod key_uses;
 pub mod login_facts;
+pub mod machines;
 pub mod permissions;
 pub mod replica_leases;
 pub mod replicas;

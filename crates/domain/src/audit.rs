@@ -103,6 +103,14 @@ pub enum AuditAction {
     RoleCreated,
     RoleChanged,
     RoleRemoved,
+    // Events about machines carry the machine's id as the detail `machine`.
+    MachineCreated,
+    MachineRolesChanged,
+    MachineDisabled,
+    MachineEnabled,
+    MachineDeleted,
+    MachineSecretAdded,
+    MachineSecretRemoved,
     /// The oldest events were removed under the retention setting.
     AuditLogTrimmed,
     /// The operator continued a log that contradicts a checkpoint, such as that of a restored
@@ -115,7 +123,7 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
@@ -137,6 +145,13 @@ impl AuditAction {
         Self::RoleCreated,
         Self::RoleChanged,
         Self::RoleRemoved,
+        Self::MachineCreated,
+        Self::MachineRolesChanged,
+        Self::MachineDisabled,
+        Self::MachineEnabled,
+        Self::MachineDeleted,
+        Self::MachineSecretAdded,
+        Self::MachineSecretRemoved,
         Self::AuditLogTrimmed,
         Self::AuditLogAccepted,
         Self::PendingEventForged,
@@ -168,6 +183,13 @@ impl AuditAction {
             Self::RoleCreated => "role_created",
             Self::RoleChanged => "role_changed",
             Self::RoleRemoved => "role_removed",
+            Self::MachineCreated => "machine_created",
+            Self::MachineRolesChanged => "machine_roles_changed",
+            Self::MachineDisabled => "machine_disabled",
+            Self::MachineEnabled => "machine_enabled",
+            Self::MachineDeleted => "machine_deleted",
+            Self::MachineSecretAdded => "machine_secret_added",
+            Self::MachineSecretRemoved => "machine_secret_removed",
             Self::AuditLogTrimmed => "trail_trimmed",
             Self::AuditLogAccepted => "audit_log_accepted",
             Self::PendingEventForged => "pending_event_forged",
@@ -202,6 +224,13 @@ impl AuditAction {
             | Self::RoleCreated
             | Self::RoleChanged
             | Self::RoleRemoved
+            | Self::MachineCreated
+            | Self::MachineRolesChanged
+            | Self::MachineDisabled
+            | Self::MachineEnabled
+            | Self::MachineDeleted
+            | Self::MachineSecretAdded
+            | Self::MachineSecretRemoved
             | Self::AuditLogTrimmed
             | Self::AuditLogAccepted => AuditOutcome::Success,
         }

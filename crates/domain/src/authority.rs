@@ -16,7 +16,8 @@ mod right;
 
 pub use requester::{Capability, Requester};
 pub use right::{
-    AuditRead, Right, RolesAssign, RolesWrite, SessionsList, SessionsRevoke, UsersRead, UsersWrite,
+    AuditRead, MachinesWrite, Right, RolesAssign, RolesWrite, SessionsList, SessionsRevoke, UsersRead,
+    UsersWrite,
 };
 
 use crate::{
@@ -220,6 +221,47 @@ impl Authority {
         }
     }
 
+    /// Checks that a machine with `roles` may be changed or removed. `catalogue` contains all
+    /// roles. A machine has the privileges of its roles, so the caller must reach each of them.
+    ///
+    /// # Errors
+    /// Returns [`Denied`] if the authority does not cover the change.
+    pub fn administer_machine(&self, roles: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
+        let Self::Caller(caller) = self else {
+            return Ok(());
+        };
+        require(caller, &Permission::MACHINES_WRITE)?;
+        let mut held = catalogue.iter().filter(|role| roles.contains(&role.name));
+        if held.all(|role| may_hold_through_machine(caller, role)) {
+            Ok(())
+        } else {
+            Err(Denied::OutOfReach)
+        }
+    }
+
+    /// Checks that the roles of a machine may be replaced with `requested`. `current` is empty for
+    /// a machine that is created, and `catalogue` contains all roles. The caller must reach each
+    /// privilege of the machine before and after, because its secrets can be used by the caller.
+    ///
+    /// # Errors
+    /// Returns [`Denied`] if the authority does not cover the change.
+    pub fn assign_to_machine(
+        &self,
+        current: &RoleNames,
+        requested: &RoleNames,
+        catalogue: &[Role],
+    ) -> Result<(), Denied> {
+        self.administer_machine(current, catalogue)?;
+        let Self::Caller(caller) = self else {
+            return Ok(());
+        };
+        let mut given = catalogue.iter().filter(|role| requested.contains(&role.name));
+        match given.find(|role| !may_hold_through_machine(caller, role)) {
+            Some(role) => Err(Denied::NotAssignable(role.name.clone())),
+            None => Ok(()),
+        }
+    }
+
     fn change(&self, target: &Target, permission: &Permission) -> Result<(), Denied> {
         match self {
             Self::Caller(caller) if !caller.is(target.user.id) => {
@@ -259,6 +301,13 @@ fn within_reach(caller: &Caller, target: &Target) -> Result<(), Denied> {
 fn reaches(caller: &Caller, role: &Role) -> bool {
     let is_reached = || role.permissions.is_subset(caller.permissions()) && reaches_role(caller, &role.name);
     is_admin(caller) || is_reached()
+}
+
+/// Returns whether the caller reaches every privilege of `role`. A self-assignable role is not one
+/// itself, but its permissions are.
+fn may_hold_through_machine(caller: &Caller, role: &Role) -> bool {
+    let is_reached = || role.self_assignable || reaches_role(caller, &role.name);
+    is_admin(caller) || role.permissions.is_subset(caller.permissions()) && is_reached()
 }
 
 /// Returns whether the caller has the role, or a permission to assign it. No permission covers

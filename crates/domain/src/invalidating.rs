@@ -7,15 +7,21 @@
 
 use crate::{
     audit::AuditContext,
-    changes::{self, Applied, CatalogueChange, CatalogueCommand, ChangeError, Command},
+    changes::{
+        self, Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, MachineCommand,
+        MachineDecision,
+    },
     invalidation::InvalidationScope,
     login::CanonicalLogin,
+    machine::{Machine, MachineId},
     password::PasswordHash,
-    ports::{Accounts, LoginFacts, PlaceQuery, PortError, Revocations, Roles},
+    ports::{Accounts, LoginFacts, Machines, PlaceQuery, PortError, Revocations, Roles},
     role::{Role, RoleNames},
+    session::SessionId,
     user::{Credentials, User, UserId},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 /// Accounts that publish their changes.
@@ -27,6 +33,12 @@ pub struct InvalidatingAccounts {
 /// A role catalogue that publishes its changes.
 pub struct InvalidatingRoles {
     roles: Arc<dyn Roles>,
+    revocations: Arc<dyn Revocations>,
+}
+
+/// Machines that publish their changes.
+pub struct InvalidatingMachines {
+    machines: Arc<dyn Machines>,
     revocations: Arc<dyn Revocations>,
 }
 
@@ -46,6 +58,17 @@ impl InvalidatingRoles {
     #[must_use]
     pub fn new(roles: Arc<dyn Roles>, revocations: Arc<dyn Revocations>) -> Self {
         Self { roles, revocations }
+    }
+}
+
+impl InvalidatingMachines {
+    /// Wraps `machines`. `revocations` receives the scope of each change.
+    #[must_use]
+    pub fn new(machines: Arc<dyn Machines>, revocations: Arc<dyn Revocations>) -> Self {
+        Self {
+            machines,
+            revocations,
+        }
     }
 }
 
@@ -123,6 +146,40 @@ impl Roles for InvalidatingRoles {
         context: AuditContext,
     ) -> Result<CatalogueChange, ChangeError> {
         self.roles.dry_run(command, context).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Machines for InvalidatingMachines {
+    async fn find(&self, id: MachineId) -> Result<Option<Machine>, PortError> {
+        self.machines.find(id).await
+    }
+
+    async fn list(&self) -> Result<Vec<Machine>, PortError> {
+        self.machines.list().await
+    }
+
+    async fn execute(
+        &self,
+        command: Arc<dyn MachineCommand>,
+        context: AuditContext,
+    ) -> Result<MachineDecision, ChangeError> {
+        let result = self.machines.execute(Arc::clone(&command), context).await;
+        publish(&*self.revocations, command.invalidated(&result)).await;
+        result
+    }
+
+    async fn dry_run(
+        &self,
+        command: Arc<dyn MachineCommand>,
+        context: AuditContext,
+    ) -> Result<MachineDecision, ChangeError> {
+        self.machines.dry_run(command, context).await
+    }
+
+    async fn record_use(&self, secret: SessionId, at: DateTime<Utc>) -> Result<(), PortError> {
+        self.machines.record_use(secret, at).await
     }
 }
 

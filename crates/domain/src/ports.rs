@@ -21,6 +21,7 @@ mod foreign_hashes;
 mod hash_ticket;
 mod kept_checkpoint;
 mod key_uses;
+mod machines;
 mod password_hasher;
 mod password_meter;
 mod public_keys;
@@ -55,6 +56,7 @@ pub use foreign_hashes::{ForeignHashRefused, ForeignHashes};
 pub use hash_ticket::{HashClient, HashTicket};
 pub use kept_checkpoint::{KeptCheckpoint, NothingKept};
 pub use key_uses::KeyUses;
+pub use machines::Machines;
 pub use password_hasher::{PasswordHasher, Verification};
 pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;
@@ -78,7 +80,7 @@ pub use user_directory::UserDirectory;
 pub use {
     accounts::MockAccounts, audit_checkpoints::MockAuditCheckpoints, audit_events::MockAuditEvents,
     audit_log::MockAuditLog, breached_passwords::MockBreachedPasswords, clock::MockClock,
-    foreign_hashes::MockForeignHashes, kept_checkpoint::MockKeptCheckpoint,
+    foreign_hashes::MockForeignHashes, kept_checkpoint::MockKeptCheckpoint, machines::MockMachines,
     password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter, randomness::MockRandomness,
     refresh_token_mac::MockRefreshTokenMac, revocations::MockRevocations, roles::MockRoles,
     session_directory::MockSessionDirectory, session_snapshots::MockSessionSnapshots, sessions::MockSessions,

@@ -106,6 +106,7 @@ impl Permission {
     pub const USERS_WRITE: Self = Self(Cow::Borrowed("users:write"));
     pub const ROLES_ASSIGN: Self = Self(Cow::Borrowed("roles:assign"));
     pub const ROLES_WRITE: Self = Self(Cow::Borrowed("roles:write"));
+    pub const MACHINES_WRITE: Self = Self(Cow::Borrowed("machines:write"));
     pub const SESSIONS_REVOKE: Self = Self(Cow::Borrowed("sessions:revoke"));
     pub const AUDIT_READ: Self = Self(Cow::Borrowed("audit:read"));
 
@@ -191,11 +192,12 @@ impl Description {
 }
 
 /// The permissions that this service checks.
-pub const OWN_PERMISSIONS: [Permission; 6] = [
+pub const OWN_PERMISSIONS: [Permission; 7] = [
     Permission::USERS_READ,
     Permission::USERS_WRITE,
     Permission::ROLES_ASSIGN,
     Permission::ROLES_WRITE,
+    Permission::MACHINES_WRITE,
     Permission::SESSIONS_REVOKE,
     Permission::AUDIT_READ,
 ];

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod database_clock;
 pub mod invalidation_bus;
 pub mod key_uses;
+pub mod machines;
 pub mod monotonic_clock;
 pub mod password_hasher;
 pub mod password_meter;

@@ -108,6 +108,7 @@ macro_rules! storage_contract {
         $crate::user_directory_contract!($fresh);
         $crate::session_directory_contract!($fresh);
         $crate::roles_contract!($fresh);
+        $crate::machines_contract!($fresh);
         $crate::audit_log_contract!($fresh);
         $crate::audit_checkpoints_contract!($fresh);
         $crate::storage_health_contract!($fresh);

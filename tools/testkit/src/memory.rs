@@ -12,6 +12,7 @@ mod changes;
 mod import;
 mod key_uses;
 mod log;
+mod machines;
 mod roles;
 mod sessions;
 mod tables;

@@ -3,7 +3,7 @@
 use super::{events::EventWriter, load::lock_caller};
 use crate::{
     error::StorageError,
-    tables::{roles, snapshots, user_roles},
+    tables::{machines, roles, snapshots, user_roles},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -36,14 +36,16 @@ pub async fn dry_run(
 /// Loads the data that `reads` names and locks it until the transaction ends. Takes the locks in
 /// the order that `load.rs` describes.
 async fn load(conn: &mut AsyncPgConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
-    let caller = lock_caller(conn, reads.caller).await?;
+    let caller = lock_caller(conn, reads.caller, None).await?;
     roles::lock_catalogue_exclusive(conn).await?;
     if reads.removes {
         roles::lock_to_remove(conn, &reads.role).await?;
     }
+    let users = user_roles::count_holders(conn, &reads.role).await?;
+    let machines = machines::count_holders(conn, &reads.role).await?;
     Ok(CatalogueFacts {
         roles: roles::list(conn).await?,
-        holders: user_roles::count_holders(conn, &reads.role).await?,
+        holders: users + machines,
         caller: match caller {
             Some(caller) => snapshots::find(conn, caller.session).await?,
             None => None,

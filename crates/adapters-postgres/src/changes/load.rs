@@ -7,16 +7,17 @@
 //!
 //! 1. The rows of `users`, in the order of their ids: the account and the caller.
 //! 2. The row of the caller's session, shared.
-//! 3. The row of the role `admin`, which stands for the whole catalogue: shared by transactions
-//!    that compare permissions, exclusive for those that change the catalogue or may reduce the
-//!    number of administrators.
-//! 4. The rows of roles that are assigned (`FOR KEY SHARE`, which delays only the removal of the
+//! 3. The rows of `machines`, in the order of their ids: the machine to change and the caller.
+//! 4. The row of the role `admin`, which stands for the whole catalogue: shared by transactions
+//!    that compare permissions, exclusive for those that change the catalogue, create a machine or
+//!    may reduce the number of administrators.
+//! 5. The rows of roles that are assigned (`FOR KEY SHARE`, which delays only the removal of the
 //!    role) or removed.
-//! 5. The rows of other sessions. A transaction that locks several sessions of a user holds the row
+//! 6. The rows of other sessions. A transaction that locks several sessions of a user holds the row
 //!    of that user, so only one transaction at a time does.
-//! 6. The canonical logins of new users. An import inserts them in ascending order.
+//! 7. The canonical logins of new users. An import inserts them in ascending order.
 //!
-//! A [direct change](domain::changes::DirectChange) is one statement that takes the lock 1 or 5 of
+//! A [direct change](domain::changes::DirectChange) is one statement that takes the lock 1 or 6 of
 //! the only row that it changes, and waits for nothing afterwards: the session that it stores
 //! belongs to the user whose row it holds. So it cannot be part of a deadlock. If the row is not as
 //! expected after the wait for its lock, the statement ends, which frees the lock, and the command
@@ -38,12 +39,14 @@
 
 use crate::{
     error::StorageError,
-    tables::{roles, sessions, snapshots, user_roles, user_rows::LockedUser, users},
+    tables::{machines, roles, sessions, snapshots, user_roles, user_rows::LockedUser, users},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::{
     changes::{Facts, Reads},
+    machine::MachineId,
+    principal::PrincipalId,
     token::TokenIdentity,
     user::UserId,
 };
@@ -67,7 +70,7 @@ pub async fn load(
     if reads.account.is_some() && account.is_none() {
         return Ok(facts);
     }
-    let caller = lock_caller_session(conn, reads.caller).await?;
+    let caller = lock_caller_session(conn, reads.caller, None).await?;
     let may_lose_admin = lock_catalogue(conn, reads).await?;
     if !reads.roles.is_empty() {
         facts.roles = roles::lock_to_give(conn, &reads.roles).await?;
@@ -119,16 +122,27 @@ async fn lock_users(
     users::lock(conn, &ids).await
 }
 
-/// Locks the session of `caller`; returns `caller` if the session exists. It cannot end until the
-/// transaction does.
+/// Locks the session of `caller` and the row of `machine`; returns `caller` if the session may
+/// exist. It cannot end until the transaction does. A machine that is the caller is locked with its
+/// secrets.
 async fn lock_caller_session(
     conn: &mut AsyncPgConnection,
     caller: Option<TokenIdentity>,
+    machine: Option<MachineId>,
 ) -> Result<Option<TokenIdentity>, StorageError> {
-    match caller {
-        Some(caller) if sessions::lock_shared(conn, caller.session).await? => Ok(Some(caller)),
-        _ => Ok(None),
+    let principal = caller.map(|token| token.principal);
+    let is_live = match caller {
+        Some(caller) if caller.principal.user().is_some() => {
+            sessions::lock_shared(conn, caller.session).await?
+        }
+        _ => true,
+    };
+    let calling = principal.and_then(PrincipalId::machine);
+    let ids: Vec<MachineId> = machine.into_iter().chain(calling).collect();
+    if !ids.is_empty() {
+        machines::lock(conn, &ids).await?;
     }
+    Ok(caller.filter(|_| is_live))
 }
 
 /// Locks the catalogue for a command that compares permissions; returns whether the command may
@@ -148,11 +162,13 @@ async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<b
     Ok(may_lose_admin)
 }
 
-/// Locks the user and the session of `caller`; returns `caller` if the session exists.
+/// Locks the user or machine and the session of `caller`, and the row of `machine`; returns
+/// `caller` if the session may exist.
 pub async fn lock_caller(
     conn: &mut AsyncPgConnection,
     caller: Option<TokenIdentity>,
+    machine: Option<MachineId>,
 ) -> Result<Option<TokenIdentity>, StorageError> {
     lock_users(conn, None, caller).await?;
-    lock_caller_session(conn, caller).await
+    lock_caller_session(conn, caller, machine).await
 }

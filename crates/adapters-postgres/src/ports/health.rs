@@ -8,6 +8,7 @@ use domain::ports::{PortError, StorageHealth};
 /// standby, and that the role has the rights. The statements lock no row and write nothing.
 const PROBE: &str = "
     SELECT name FROM roles LIMIT 1;
+    SELECT FROM machines, machine_roles, machine_secrets LIMIT 1;
     INSERT INTO sessions (id) SELECT id FROM sessions WHERE false;
     UPDATE sessions SET generation = generation WHERE false;
     UPDATE users SET last_login_at = last_login_at WHERE false;

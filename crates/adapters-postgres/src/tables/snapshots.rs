@@ -1,6 +1,7 @@
 //! Snapshots of sessions: all that a request needs, read at one instant.
 
 use super::{
+    machines,
     permissions::{parse_permissions, permissions_of_user},
     rows::parse_optional,
     session_rows::LifetimeRow,
@@ -20,7 +21,7 @@ use uuid::Uuid;
 /// The sessions that were found. A row that does not parse fails that session alone.
 pub type Found = HashMap<SessionId, Result<Arc<SessionSnapshot>, Arc<StorageError>>>;
 
-/// Returns the snapshot of one session.
+/// Returns the snapshot of one session, or of the machine's secret with this id.
 pub async fn find(
     conn: &mut AsyncPgConnection,
     session: SessionId,
@@ -29,10 +30,14 @@ pub async fn find(
         .inner_join(users::table)
         .filter(sessions::id.eq(session.0))
         .select(SessionSnapshotRow::as_select());
-    parse_optional(snapshot.first(conn).await)
+    match parse_optional(snapshot.first(conn).await)? {
+        Some(found) => Ok(Some(found)),
+        None => Ok(machines::snapshots(conn, &[session]).await?.pop()),
+    }
 }
 
-/// Returns the snapshots of several sessions, all as of the same instant.
+/// Returns the snapshots of several sessions, all as of the same instant, and then those of the
+/// machines' secrets among `sessions`, as of a later one.
 pub async fn find_several(
     conn: &mut AsyncPgConnection,
     sessions: &[SessionId],
@@ -51,7 +56,14 @@ pub async fn find_several(
         let snapshot = SessionSnapshot::try_from(row);
         (id, snapshot.map(Arc::new).map_err(Arc::new))
     };
-    Ok(rows.into_iter().map(parse).collect())
+    let mut found: Found = rows.into_iter().map(parse).collect();
+    let missing = sessions.iter().filter(|session| !found.contains_key(session));
+    let missing: Vec<SessionId> = missing.copied().collect();
+    if !missing.is_empty() {
+        let of_machines = machines::snapshots(conn, &missing).await?;
+        found.extend(of_machines.into_iter().map(|it| (it.session, Ok(Arc::new(it)))));
+    }
+    Ok(found)
 }
 
 #[derive(Queryable, Selectable)]

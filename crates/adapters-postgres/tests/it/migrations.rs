@@ -30,10 +30,27 @@ const THIRTEENTH: &str = "2026-11-28-000013_session_bursts";
 const FOURTEENTH: &str = "2026-11-28-000014_audit_checkpoints";
 const FIFTEENTH: &str = "2026-11-28-000015_audit_pending";
 const SIXTEENTH: &str = "2026-11-28-000016_session_death_days";
+const SEVENTEENTH: &str = "2026-11-29-000017_machines";
 const EIGHTEENTH: &str = "2026-11-29-000018_key_uses";
-const ALL: [&str; 17] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH,
-    FOURTEENTH, FIFTEENTH, SIXTEENTH, EIGHTEENTH,
+const ALL: [&str; 18] = [
+    FIRST,
+    SECOND,
+    THIRD,
+    FOURTH,
+    FIFTH,
+    SIXTH,
+    SEVENTH,
+    EIGHTH,
+    NINTH,
+    TENTH,
+    ELEVENTH,
+    TWELFTH,
+    THIRTEENTH,
+    FOURTEENTH,
+    FIFTEENTH,
+    SIXTEENTH,
+    SEVENTEENTH,
+    EIGHTEENTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.

@@ -3,7 +3,7 @@
 use super::events::EventWriter;
 use crate::{
     error::StorageError,
-    tables::{roles, snapshots},
+    tables::{machines, roles, snapshots},
 };
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
@@ -35,7 +35,7 @@ pub fn dry_run(
 fn load(conn: &mut SqliteConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
     Ok(CatalogueFacts {
         roles: roles::list(conn)?,
-        holders: roles::holders(conn, &reads.role)?,
+        holders: roles::holders(conn, &reads.role)? + machines::holders(conn, &reads.role)?,
         caller: match reads.caller {
             Some(token) => snapshots::find(conn, token.session)?,
             None => None,

@@ -1,6 +1,7 @@
 //! Sessions with their users and permissions.
 
 use super::{
+    machines,
     permissions::{parse_permissions, permissions_of_user},
     rows::parse_optional,
     sessions::LifetimeRow,
@@ -17,8 +18,8 @@ use diesel::{
 };
 use domain::{caller::SessionSnapshot, session::SessionId, user::User};
 
-/// Returns the snapshot of `session`. Reads it in one statement, so that it is consistent; diesel
-/// caches the prepared statement.
+/// Returns the snapshot of `session`, or of the machine's secret with this id. Reads each in one
+/// statement, so that it is consistent; diesel caches the prepared statement of the first.
 pub fn find(
     conn: &mut SqliteConnection,
     session: SessionId,
@@ -27,7 +28,10 @@ pub fn find(
         .inner_join(users::table)
         .filter(sessions::id.eq(Id(session.0)))
         .select(SessionSnapshotRow::as_select());
-    parse_optional(snapshot.first(conn))
+    match parse_optional(snapshot.first(conn))? {
+        Some(found) => Ok(Some(found)),
+        None => machines::snapshot(conn, session),
+    }
 }
 
 #[derive(Queryable, Selectable)]

@@ -25,7 +25,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -42,6 +42,7 @@ const NAMES: [&str; 17] = [
     "2026-11-28-000014_audit_checkpoints",
     "2026-11-28-000015_audit_pending",
     "2026-11-28-000016_session_death_days",
+    "2026-11-29-000017_machines",
     "2026-11-29-000018_key_uses",
 ];
 const FIRST_SCHEMA: &str =

@@ -125,6 +125,9 @@ fn roles(code: Code) -> Option<Problem> {
         Code::RoleInUse => Refusal::RoleInUse(3).into(),
         Code::RoleNotAssignable => Denied::NotAssignable(editor()).into(),
         Code::SelfAssignableNotGrantable => Denied::NotSelfAssignable.into(),
+        Code::MachineNameTaken => Refusal::MachineNameTaken.into(),
+        Code::TooManyMachines => Refusal::TooManyMachines.into(),
+        Code::TooManySecrets => Refusal::TooManySecrets.into(),
         Code::UnknownRole => AssignRolesError::UnknownRole("editor".to_owned()).into(),
         _ => return None,
     };

@@ -29,6 +29,9 @@ pub enum SessionsList {}
 /// The right to end other users' sessions.
 #[derive(Clone, Copy, Debug)]
 pub enum SessionsRevoke {}
+/// The right to read, create and change machines.
+#[derive(Clone, Copy, Debug)]
+pub enum MachinesWrite {}
 /// The right to read the audit log.
 #[derive(Clone, Copy, Debug)]
 pub enum AuditRead {}
@@ -55,6 +58,10 @@ impl Right for SessionsList {
 }
 impl Right for SessionsRevoke {
     const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
+    const STEP_UP: bool = true;
+}
+impl Right for MachinesWrite {
+    const PERMISSION: Permission = Permission::MACHINES_WRITE;
     const STEP_UP: bool = true;
 }
 impl Right for AuditRead {

@@ -43,7 +43,7 @@ pub struct CatalogueReads {
 pub struct CatalogueFacts {
     /// All roles.
     pub roles: Vec<Role>,
-    /// The number of users who have [`CatalogueReads::role`].
+    /// The number of users and machines that have [`CatalogueReads::role`].
     pub holders: u64,
     /// The session of [`CatalogueReads::caller`] with its user and permissions, if it exists.
     pub caller: Option<SessionSnapshot>,
@@ -71,7 +71,7 @@ pub struct RoleWritten {
     pub role: Role,
     /// Whether it is new.
     pub created: bool,
-    /// The number of users who have it.
+    /// The number of users and machines that have it.
     pub holders: u64,
 }
 

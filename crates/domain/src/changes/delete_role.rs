@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Removes a role that no user has.
+/// Removes a role that no user and no machine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteRole {
     pub name: RoleName,

@@ -35,6 +35,18 @@ pub enum Refusal {
     RoleInUse(u64),
     #[error("the catalogue is full")]
     CatalogueFull,
+    #[error("the machine does not exist")]
+    MachineNotFound,
+    #[error("a machine has this name")]
+    MachineNameTaken,
+    /// There are [`MAX_MACHINES`](crate::machine::MAX_MACHINES) machines.
+    #[error("there are too many machines")]
+    TooManyMachines,
+    /// The machine has [`MAX_SECRETS`](crate::machine::MAX_SECRETS) secrets that have not expired.
+    #[error("the machine has too many secrets")]
+    TooManySecrets,
+    #[error("the machine has no such secret")]
+    SecretNotFound,
     #[error(transparent)]
     Denied(#[from] Denied),
 }
@@ -61,15 +73,21 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::LoginTaken => "login_taken",
-            Self::UserNotFound | Self::SessionEnded | Self::ReplayRecorded | Self::RoleNotFound => {
-                "not_found"
-            }
+            Self::UserNotFound
+            | Self::SessionEnded
+            | Self::ReplayRecorded
+            | Self::RoleNotFound
+            | Self::MachineNotFound
+            | Self::SecretNotFound => "not_found",
             Self::UserChanged => "token_outdated",
             Self::UnknownRole(_) => "unknown_role",
             Self::LastAdmin => "last_admin",
             Self::RevisionMismatch => "precondition_failed",
             Self::RoleInUse(_) => "role_in_use",
             Self::CatalogueFull => "catalogue_full",
+            Self::MachineNameTaken => "machine_name_taken",
+            Self::TooManyMachines => "too_many_machines",
+            Self::TooManySecrets => "too_many_secrets",
             Self::Denied(denied) => denied.code(),
         }
     }
@@ -82,7 +100,11 @@ impl Refusal {
         caller: Option<TokenIdentity>,
     ) -> Option<InvalidationScope> {
         match self {
-            Self::UserNotFound | Self::SessionEnded | Self::RoleNotFound => already_done,
+            Self::UserNotFound
+            | Self::SessionEnded
+            | Self::RoleNotFound
+            | Self::MachineNotFound
+            | Self::SecretNotFound => already_done,
             Self::Denied(Denied::Stale) => caller.map(|token| InvalidationScope::all_of(token.principal)),
             Self::LoginTaken
             | Self::UserChanged
@@ -92,6 +114,9 @@ impl Refusal {
             | Self::RevisionMismatch
             | Self::RoleInUse(_)
             | Self::CatalogueFull
+            | Self::MachineNameTaken
+            | Self::TooManyMachines
+            | Self::TooManySecrets
             | Self::Denied(
                 Denied::Forbidden(_)
                 | Denied::StepUpRequired { .. }

@@ -1,6 +1,6 @@
 use super::{
-    Accounts, AuditCheckpoints, AuditEvents, AuditLog, Roles, SessionDirectory, SessionSnapshots, Sessions,
-    StorageHealth, UserDirectory,
+    Accounts, AuditCheckpoints, AuditEvents, AuditLog, Machines, Roles, SessionDirectory, SessionSnapshots,
+    Sessions, StorageHealth, UserDirectory,
 };
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ pub struct Storage {
     pub users: Arc<dyn UserDirectory>,
     pub session_directory: Arc<dyn SessionDirectory>,
     pub roles: Arc<dyn Roles>,
+    pub machines: Arc<dyn Machines>,
     pub audit_log: Arc<dyn AuditLog>,
     pub audit_checkpoints: Arc<dyn AuditCheckpoints>,
     pub health: Arc<dyn StorageHealth>,
@@ -25,7 +26,7 @@ impl Storage {
     pub fn over<S>(storage: &Arc<S>) -> Self
     where
         S: Accounts + Sessions + SessionSnapshots + AuditEvents + UserDirectory + SessionDirectory + 'static,
-        S: Roles + AuditLog + AuditCheckpoints + StorageHealth,
+        S: Roles + Machines + AuditLog + AuditCheckpoints + StorageHealth,
     {
         Self {
             accounts: storage.clone(),
@@ -35,6 +36,7 @@ impl Storage {
             users: storage.clone(),
             session_directory: storage.clone(),
             roles: storage.clone(),
+            machines: storage.clone(),
             audit_log: storage.clone(),
             audit_checkpoints: storage.clone(),
             health: storage.clone(),

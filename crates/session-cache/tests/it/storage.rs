@@ -2,7 +2,7 @@
 
 use crate::processes::{Process, World};
 use domain::{
-    invalidating::{InvalidatingAccounts, InvalidatingRoles},
+    invalidating::{InvalidatingAccounts, InvalidatingMachines, InvalidatingRoles},
     ports::Revocations,
 };
 use session_cache::LeasedRevocations;
@@ -16,7 +16,8 @@ async fn served() -> (Storage, Process) {
     let accounts = InvalidatingAccounts::new(inner.accounts, Arc::clone(&revocations));
     let storage = Storage {
         accounts: Arc::new(accounts),
-        roles: Arc::new(InvalidatingRoles::new(inner.roles, revocations)),
+        roles: Arc::new(InvalidatingRoles::new(inner.roles, Arc::clone(&revocations))),
+        machines: Arc::new(InvalidatingMachines::new(inner.machines, revocations)),
         snapshots: process.snapshots.clone(),
         ..inner
     };

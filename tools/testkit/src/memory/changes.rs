@@ -150,9 +150,12 @@ impl Tables {
 
     pub(super) fn load_catalogue(&self, reads: &CatalogueReads) -> CatalogueFacts {
         let has_role = |kept: &&Credentials| kept.user.roles.contains(&reads.role);
+        let users = self.users.values().filter(has_role);
+        let machines = self.machines.values();
+        let machines = machines.filter(|machine| machine.roles.contains(&reads.role));
         CatalogueFacts {
             roles: self.roles.values().cloned().collect(),
-            holders: self.users.values().filter(has_role).count() as u64,
+            holders: (users.count() + machines.count()) as u64,
             caller: reads.caller.and_then(|token| self.snapshot(token.session)),
         }
     }

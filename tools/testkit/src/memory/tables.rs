@@ -8,6 +8,7 @@ use domain::{
     authority::Target,
     caller::SessionSnapshot,
     changes::LiveSession,
+    machine::{Machine, MachineId},
     ports::{AuditSealer, LoginFacts, PlaceQuery},
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
@@ -27,6 +28,7 @@ pub(super) struct Tables {
     /// The number of the last session that was stored.
     pub(super) session_numbers: i64,
     pub(super) roles: BTreeMap<RoleName, Role>,
+    pub(super) machines: BTreeMap<MachineId, Machine>,
     pub(super) log: Log,
     /// In ascending order of their numbers.
     pub(super) checkpoints: BTreeMap<AuditNumber, StoredCheckpoint>,
@@ -63,6 +65,7 @@ impl Tables {
             places_since: BTreeMap::new(),
             session_numbers: 0,
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
+            machines: BTreeMap::new(),
             log: Log::new(sealer),
             checkpoints: BTreeMap::new(),
             key_uses: BTreeMap::new(),
@@ -136,13 +139,25 @@ impl Tables {
     }
 
     pub(super) fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
-        let row = self.sessions.get(&id)?;
+        let Some(row) = self.sessions.get(&id) else {
+            return self.snapshot_of_machine(id);
+        };
         let user = self.user(row.opened.user)?.clone();
         Some(SessionSnapshot {
             session: id,
             lifetime: row.lifetime(),
             permissions: self.permissions(&user.roles),
             principal: user.into(),
+        })
+    }
+
+    fn snapshot_of_machine(&self, id: SessionId) -> Option<SessionSnapshot> {
+        let (machine, secret) = self.machine_with(id)?;
+        Some(SessionSnapshot {
+            session: id,
+            lifetime: secret.lifetime(),
+            permissions: self.permissions(&machine.roles),
+            principal: machine.clone().into(),
         })
     }
 

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use domain::{
     authority::Denied,
     changes::{ChangeError, MAX_ROLES, Refusal},
+    machine::{MAX_MACHINES, MAX_SECRETS},
     use_cases::{AssignRolesError, DeleteRoleError, ResetPasswordError, WriteRoleError},
 };
 
@@ -107,6 +108,23 @@ impl From<Refusal> for Problem {
                 Code::CatalogueFull,
                 "Catalogue full",
                 format!("The catalogue is limited to {MAX_ROLES} roles. Delete one first."),
+            ),
+            Refusal::MachineNotFound => not_found("The machine does not exist."),
+            Refusal::SecretNotFound => not_found("The machine has no secret with this id."),
+            Refusal::MachineNameTaken => conflict(
+                Code::MachineNameTaken,
+                "Name taken",
+                "A machine has this name. Choose another one.".to_owned(),
+            ),
+            Refusal::TooManyMachines => conflict(
+                Code::TooManyMachines,
+                "Too many machines",
+                format!("There may be {MAX_MACHINES} machines. Delete one first."),
+            ),
+            Refusal::TooManySecrets => conflict(
+                Code::TooManySecrets,
+                "Too many secrets",
+                format!("A machine may have {MAX_SECRETS} secrets. Remove one first."),
             ),
             Refusal::Denied(denied) => denied.into(),
         }
@@ -261,6 +279,11 @@ mod tests {
             Refusal::RoleNotFound,
             Refusal::RoleInUse(1),
             Refusal::CatalogueFull,
+            Refusal::MachineNotFound,
+            Refusal::MachineNameTaken,
+            Refusal::TooManyMachines,
+            Refusal::TooManySecrets,
+            Refusal::SecretNotFound,
         ] {
             assert_eq!(Problem::from(refusal.clone()).code(), refusal.code());
         }

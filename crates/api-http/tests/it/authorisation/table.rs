@@ -8,48 +8,48 @@ use serde_json::{Value, json};
 ///
 /// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
 /// is a user whose request concerns their own account; the requests of all other callers concern
-/// another user's account. Each of the six callers after `self` has one permission. `off` is
+/// another user's account. Each of the seven callers after `self` has one permission. `off` is
 /// disabled, and `reset` has logged in with a one-time password, which is now used. `stale` is an
 /// admin whose token was issued too long after the last check of the password. The role of the
 /// request is one that no caller has: `roles:write` suffices only for a role that the caller has.
 pub const TABLE: &str = "
-                                                none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset stale
+                                                none user self users:read users:write roles:assign roles:write sessions:revoke machines:write audit:read admin off reset stale
 
-POST   /register                                 201  201    -        201         201          201         201             201        201   201 201   201   201
-POST   /login                                    401  200    -        200         200          200         200             200        200   200 401   401   200
-POST   /refresh                                  401  200    -        200         200          200         200             200        200   200 401   200   200
-POST   /logout                                   401  204    -        204         204          204         204             204        204   204 401   204   204
+POST   /register                                 201  201    -        201         201          201         201             201                       201   201 201   201   201
+POST   /login                                    401  200    -        200         200          200         200             200                       200   200 401   401   200
+POST   /refresh                                  401  200    -        200         200          200         200             200                       200   200 401   200   200
+POST   /logout                                   401  204    -        204         204          204         204             204                       204   204 401   204   204
 
-GET    /me                                       401  200    -        200         200          200         200             200        200   200 401   403   200
-DELETE /me                                       401  204    -        204         204          204         204             204        204   204 401   403   204
-GET    /me/export                                401  200    -        200         200          200         200             200        200   200 401   403   200
-PUT    /me/password                              401  200    -        200         200          200         200             200        200   200 401   200   200
-POST   /me/reauthenticate                        401  200    -        200         200          200         200             200        200   200 401   403   200
-GET    /me/sessions                              401  200    -        200         200          200         200             200        200   200 401   403   200
-DELETE /me/sessions/{id}                         401  204    -        204         204          204         204             204        204   204 401   403   204
+GET    /me                                       401  200    -        200         200          200         200             200                       200   200 401   403   200
+DELETE /me                                       401  204    -        204         204          204         204             204                       204   204 401   403   204
+GET    /me/export                                401  200    -        200         200          200         200             200                       200   200 401   403   200
+PUT    /me/password                              401  200    -        200         200          200         200             200                       200   200 401   200   200
+POST   /me/reauthenticate                        401  200    -        200         200          200         200             200                       200   200 401   403   200
+GET    /me/sessions                              401  200    -        200         200          200         200             200                       200   200 401   403   200
+DELETE /me/sessions/{id}                         401  204    -        204         204          204         204             204                       204   204 401   403   204
 
-GET    /users                                    401  403    -        200         403          403         403             403        403   200 401   403   200
-GET    /users/{id}                               401  403  403        200         403          403         403             403        403   200 401   403   200
-PATCH  /users/{id}                               401  403  403        403         200          403         403             403        403   200 401   403   401
-DELETE /users/{id}                               401  403  403        403         204          403         403             403        403   204 401   403   401
-PUT    /users/{id}/password                      401  403  403        403         200          403         403             403        403   200 401   403   401
-GET    /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403   200
-DELETE /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403   401
-PUT    /users/{id}/roles                         401  403  200        403         403          200         403             403        403   200 401   403   401
-PUT    /roles/update                             401  403  200        403         403          200         403             403        403   200 401   403   401
+GET    /users                                    401  403    -        200         403          403         403             403                       403   200 401   403   200
+GET    /users/{id}                               401  403  403        200         403          403         403             403                       403   200 401   403   200
+PATCH  /users/{id}                               401  403  403        403         200          403         403             403                       403   200 401   403   401
+DELETE /users/{id}                               401  403  403        403         204          403         403             403                       403   204 401   403   401
+PUT    /users/{id}/password                      401  403  403        403         200          403         403             403                       403   200 401   403   401
+GET    /users/{id}/sessions                      401  403  403        403         403          403         403             200                       403   200 401   403   200
+DELETE /users/{id}/sessions                      401  403  403        403         403          403         403             200                       403   200 401   403   401
+PUT    /users/{id}/roles                         401  403  200        403         403          200         403             403                       403   200 401   403   401
+PUT    /roles/update                             401  403  200        403         403          200         403             403                       403   200 401   403   401
 
-GET    /roles                                    401  200    -        200         200          200         200             200        200   200 401   403   200
-GET    /roles/{name}                             401  200    -        200         200          200         200             200        200   200 401   403   200
-PUT    /roles/{name}                             401  403    -        403         403          403         403             403        403   200 401   403   401
-DELETE /roles/{name}                             401  403    -        403         403          403         403             403        403   204 401   403   401
-GET    /audit                                    401  403    -        403         403          403         403             403        200   200 401   403   200
-GET    /audit/checkpoint                         200  200    -        200         200          200         200             200        200   200 200   200   200
-GET    /audit/public-key                         200  200    -        200         200          200         200             200        200   200 200   200   200
+GET    /roles                                    401  200    -        200         200          200         200             200                       200   200 401   403   200
+GET    /roles/{name}                             401  200    -        200         200          200         200             200                       200   200 401   403   200
+PUT    /roles/{name}                             401  403    -        403         403          403         403             403                       403   200 401   403   401
+DELETE /roles/{name}                             401  403    -        403         403          403         403             403                       403   204 401   403   401
+GET    /audit                                    401  403    -        403         403          403         403             403 403                   200   200 401   403   200
+GET    /audit/checkpoint                         200  200    -        200         200          200         200             200                       200   200 200   200   200
+GET    /audit/public-key                         200  200    -        200         200          200         200             200                       200   200 200   200   200
 
-GET    /health/live                              200  200    -        200         200          200         200             200        200   200 200   200   200
-GET    /health/ready                             200  200    -        200         200          200         200             200        200   200 200   200   200
-GET    /.well-known/jwks.json                    200  200    -        200         200          200         200             200        200   200 200   200   200
-GET    /.well-known/oauth-authorization-server   200  200    -        200         200          200         200             200        200   200 200   200   200
+GET    /health/live                              200  200    -        200         200          200         200             200                       200   200 200   200   200
+GET    /health/ready                             200  200    -        200         200          200         200             200                       200   200 200   200   200
+GET    /.well-known/jwks.json                    200  200    -        200         200          200         200             200                       200   200 200   200   200
+GET    /.well-known/oauth-authorization-server   200  200    -        200         200          200         200             200                       200   200 200   200   200
 ";
 
 /// One line of the table.
