@@ -144,7 +144,7 @@ pub enum Keys {
     /// Make a published key sign, and retire the key that signs.
     Rotate {
         /// The key that is to sign; the published key with the oldest file by default.
-        #[arg(value_name = "KID")]
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: Option<String>,
         /// Do not wait until other services have fetched the key: they reject its tokens meanwhile.
         #[arg(long)]
@@ -154,7 +154,7 @@ pub enum Keys {
     },
     /// Retire a published key, so that it never signs.
     Retire {
-        #[arg(value_name = "KID")]
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         listing: Listing,
@@ -162,7 +162,7 @@ pub enum Keys {
     /// Delete a retired or published key, or an older refresh key, once no valid token needs it.
     Remove {
         /// The id of a signing key, or the fingerprint of a refresh key.
-        #[arg(value_name = "KEY")]
+        #[arg(value_name = "KEY", allow_hyphen_values = true)]
         key: String,
         #[command(flatten)]
         listing: Listing,
@@ -344,6 +344,32 @@ mod tests {
         ] {
             let words = ["authapi"].into_iter().chain(call.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{call}");
+        }
+    }
+
+    #[test]
+    fn ids_of_keys_may_begin_with_hyphens() {
+        for kid in ["-hW3", "--urgent-W3", "-", "W3"] {
+            for call in [
+                vec!["keys", "rotate", kid, "--urgent", "--json"],
+                vec!["keys", "rotate", "--urgent", "--json", kid],
+            ] {
+                let cli =
+                    Cli::try_parse_from(["authapi"].into_iter().chain(call)).expect("the call is valid");
+                let Some(Command::Configured(Configured::Keys(Keys::Rotate {
+                    kid: parsed,
+                    urgent,
+                    listing,
+                }))) = cli.command
+                else {
+                    panic!("another command");
+                };
+                assert_eq!((parsed.as_deref(), urgent, listing.json), (Some(kid), true, true));
+            }
+            for command in ["retire", "remove"] {
+                let call = ["authapi", "keys", command, kid, "--json"];
+                assert!(Cli::try_parse_from(call).is_ok(), "{command} {kid}");
+            }
         }
     }
 }
