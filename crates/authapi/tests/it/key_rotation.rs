@@ -56,7 +56,12 @@ pub async fn rotate_to(server: &Server, kid: &str) -> String {
             return taken["retired"].as_str().expect("a key signed before").to_owned();
         }
         // Another process may read SQLite only while the server lets it.
-        let reasons = ["have not loaded the key", "is allowed from", "is overloaded"];
+        let reasons = [
+            "have not loaded the key",
+            "is allowed from",
+            "is overloaded",
+            "is being written by another process",
+        ];
         let is_early = reasons.iter().any(|reason| run.stderr.contains(reason));
         assert!(is_early && Instant::now() < deadline, "{}", run.stderr);
         sleep(PAUSE).await;
