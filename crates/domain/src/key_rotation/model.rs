@@ -274,12 +274,14 @@ impl World {
         *until = (*until).max(self.now + ROW_TERM);
     }
 
-    /// Issues a token. A replica whose row no longer counts loads the folder first.
+    /// Issues a token. A replica whose row no longer counts, or that no longer has the key with which
+    /// it signed, loads the folder and chooses a key first.
     fn issue(&mut self, index: usize) {
         let Some(replica) = &self.replicas[index] else {
             return;
         };
-        if self.now >= replica.row.1 + ROW_TERM {
+        let has_key = replica.loaded.contains_key(&replica.signing);
+        if self.now >= replica.row.1 + ROW_TERM || !has_key {
             self.load(index);
             self.choose(index);
         }
