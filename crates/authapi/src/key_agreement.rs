@@ -3,7 +3,7 @@
 use crate::{
     Failure,
     error_chain::ErrorChain,
-    live_keys::{Followed, LiveKeys, Look, Signers},
+    live_keys::{LiveKeys, Look, Signers},
     replica_entry::{ReplicaEntry, TERM, check_same, compare},
     shutdown::ReloadSignal,
 };
@@ -116,11 +116,11 @@ impl KeyAgreement {
             let has_changed = tokio::select! {
                 Some(()) = reloads.next() => {
                     tracing::info!("reading the key folder because of SIGHUP");
-                    self.follow(Look::Always).await == Followed::Changed
+                    self.follow(Look::Always).await
                 }
                 () = sleep_until(look) => {
                     look = Instant::now() + LOOK_EVERY;
-                    self.follow(Look::IfChanged).await == Followed::Changed
+                    self.follow(Look::IfChanged).await
                 }
                 // A token was refused. Do not wait for the next agreement, unless the last one
                 // failed.
@@ -210,10 +210,11 @@ impl KeyAgreement {
         }
     }
 
-    /// Reads the folder on a thread of its own, since a file system may hang.
-    async fn follow(&self, look: Look) -> Followed {
+    /// Reads the folder on a thread of its own, since a file system may hang, and returns whether
+    /// other keys are in use now.
+    async fn follow(&self, look: Look) -> bool {
         let Ok(reading) = Arc::clone(&self.reading).try_acquire_owned() else {
-            return Followed::Unusable;
+            return false;
         };
         let keys = Arc::clone(&self.keys);
         let followed = spawn_blocking(move || {
@@ -223,7 +224,7 @@ impl KeyAgreement {
         });
         match timeout(LOOK_BUDGET, followed).await {
             Ok(followed) => followed.expect("reading keys does not panic"),
-            Err(_) => Followed::Unusable,
+            Err(_) => false,
         }
     }
 }
@@ -427,7 +428,7 @@ mod tests {
             .expect("the key exists");
         lock(folder).remove(&one).expect("the key exists");
 
-        assert_eq!(replica.agreement.follow(Look::IfChanged).await, Followed::Changed);
+        assert!(replica.agreement.follow(Look::IfChanged).await);
 
         assert!(!replica.agreement.keys.fence.is_open());
         assert_eq!(replica.agree().await, two);

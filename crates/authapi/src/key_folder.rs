@@ -83,6 +83,11 @@ fn ensure(generated: Result<PathBuf, KeyError>, name: &str) -> Result<bool, Fail
     }
 }
 
+/// Returns the failure of a step that was not taken.
+pub fn unchanged(error: KeyError) -> Failure {
+    Failure::because("the key folder was not changed", error)
+}
+
 fn unusable(error: KeyError) -> Failure {
     Failure::because("the keys cannot be used", error)
 }

@@ -1,6 +1,6 @@
 //! Rotation of the keys by the service itself.
 
-use crate::{Failure, background::ticks, key_stages::KeyStages};
+use crate::{Failure, background::ticks, key_folder::unchanged, key_stages::KeyStages};
 use adapters_crypto::keys::{Algorithm, KeyError, KeyFolder, KeyState};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -59,7 +59,7 @@ impl KeyRenewal {
         let folder = match locked.expect("locking does not panic") {
             // Another replica or a command takes the steps.
             Err(KeyError::Locked { .. }) => return Ok(()),
-            other => other.map_err(failed)?,
+            other => other.map_err(unchanged)?,
         };
         let stages = self.stages.read().await?;
         let now = self.clock.now();
@@ -76,7 +76,7 @@ impl KeyRenewal {
             }
             Ok(())
         });
-        taken.await.expect("a step does not panic").map_err(failed)
+        taken.await.expect("a step does not panic").map_err(unchanged)
     }
 
     /// Logs the first of several failures in a row.
@@ -122,10 +122,6 @@ fn take_refresh(folder: &KeyFolder, step: &RefreshStep, now: DateTime<Utc>) -> R
         }
     }
     Ok(())
-}
-
-fn failed(error: KeyError) -> Failure {
-    Failure::because("the key folder was not changed", error)
 }
 
 #[cfg(test)]

@@ -64,16 +64,6 @@ pub enum Look {
     Always,
 }
 
-/// What reading the key folder led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Followed {
-    Unchanged,
-    /// Other keys are in use now.
-    Changed,
-    /// The folder cannot be used, or was not read in time. The keys in use stay.
-    Unusable,
-}
-
 /// The keys of the tokens, which are replaced when the key folder changes.
 pub struct LiveKeys {
     settings: KeysSettings,
@@ -132,14 +122,15 @@ impl LiveKeys {
         self.state().loaded.clone()
     }
 
-    /// Reads the key folder again. If it cannot be used, logs why, and the keys stay.
+    /// Reads the key folder again, and returns whether other keys are in use now. If it cannot be
+    /// used, logs why, and the keys stay.
     ///
     /// Does not hold the lock while it reads: a file system may hang.
-    pub fn follow(&self, look: Look) -> Followed {
+    pub fn follow(&self, look: Look) -> bool {
         // Look first: a change while the keys are read is seen the next time.
         let folder = FolderState::of(&self.settings.dir);
         if look == Look::IfChanged && self.state().folder.as_ref() == Some(&folder) {
-            return Followed::Unchanged;
+            return false;
         }
         let ring = KeyRing::load(&self.settings.dir, key_folder::rules(&self.settings));
         let mut state = self.state();
@@ -152,7 +143,7 @@ impl LiveKeys {
             Err(error) => {
                 state.folder = None;
                 note_refusal(&mut state.refused, &error);
-                Followed::Unusable
+                false
             }
         }
     }
@@ -196,7 +187,7 @@ impl LiveKeys {
 
     /// Uses the keys of `ring`. If a key that makes tokens is not one of them, no token is made
     /// until the replicas have agreed on another one.
-    fn replace(&self, loaded: &mut LoadedKeys, ring: KeyRing) -> Followed {
+    fn replace(&self, loaded: &mut LoadedKeys, ring: KeyRing) -> bool {
         let new = LoadedKeys::of(&ring, &loaded.since, self.clock.now());
         let signers = self.signers();
         if !new.signing.contains(&signers.access) || !new.refresh.contains(&signers.refresh) {
@@ -206,14 +197,14 @@ impl LiveKeys {
         self.jwt.replace(ring);
         let before = mem::replace(loaded, new);
         if before == *loaded {
-            return Followed::Unchanged;
+            return false;
         }
         tracing::info!(
             signing_keys = loaded.signing.join(" "),
             refresh_keys = loaded.refresh.join(" "),
             "loaded the changed keys"
         );
-        Followed::Changed
+        true
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

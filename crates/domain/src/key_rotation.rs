@@ -161,9 +161,8 @@ impl KeyRotation {
         let in_stage = |stage| self.keys.iter().filter(move |key| key.stage == stage);
         let removals = in_stage(KeyStage::Retired).map(|key| Step::Remove { kid: key.kid.clone() });
         let is_old = in_stage(KeyStage::Signing).any(|key| key.since + every <= now);
-        let published = in_stage(KeyStage::Published).min_by_key(|key| key.since);
         let rotation = is_old.then(|| {
-            published.map_or(Step::Publish, |key| Step::Sign {
+            self.next_to_sign().map_or(Step::Publish, |key| Step::Sign {
                 kid: key.kid.clone(),
                 urgent: false,
             })
@@ -171,6 +170,13 @@ impl KeyRotation {
         removals
             .chain(rotation)
             .find(|step| self.check(step, now).is_ok())
+    }
+
+    /// Returns the published key that is the next one to sign: that with the oldest file.
+    #[must_use]
+    pub fn next_to_sign(&self) -> Option<&RotatingKey> {
+        let published = self.keys.iter().filter(|key| key.stage == KeyStage::Published);
+        published.min_by_key(|key| key.since)
     }
 
     fn key(&self, kid: &str) -> Result<&RotatingKey, StepRefused> {

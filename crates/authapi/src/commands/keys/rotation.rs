@@ -5,7 +5,7 @@ use crate::{
     Failure,
     audit_keys::AuditKeys,
     cli::Listing,
-    key_folder,
+    key_folder::{self, unchanged},
     key_stages::{KeyStages, Stages},
     settings::Settings,
     storage::Database,
@@ -16,7 +16,7 @@ use adapters_crypto::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    key_rotation::{KeyStage, Step, StepRefused},
+    key_rotation::{Step, StepRefused},
     ports::Clock,
 };
 use serde::Serialize;
@@ -64,7 +64,7 @@ impl<'a> Taken<'a> {
 /// Creates a published key. It needs no other step, and no database.
 pub fn publish(settings: &Settings, algorithm: Algorithm, listing: Listing) -> Result<(), Failure> {
     let folder = lock_used(settings)?;
-    let generated = folder.publish(algorithm).map_err(failed)?;
+    let generated = folder.publish(algorithm).map_err(unchanged)?;
     let text = format!(
         "{} (kid {}) is published; a running service loads it within seconds",
         generated.path.display(),
@@ -80,7 +80,7 @@ pub fn publish(settings: &Settings, algorithm: Algorithm, listing: Listing) -> R
 /// Creates a refresh key.
 pub fn publish_refresh(settings: &Settings, listing: Listing) -> Result<(), Failure> {
     let folder = lock_used(settings)?;
-    let generated = folder.publish_refresh_key(SystemClock.now()).map_err(failed)?;
+    let generated = folder.publish_refresh_key(SystemClock.now()).map_err(unchanged)?;
     let text = format!(
         "{} (fingerprint {}) authenticates new refresh tokens once every replica has loaded it",
         generated.path.display(),
@@ -101,7 +101,8 @@ pub async fn rotate(
     listing: Listing,
 ) -> Result<(), Failure> {
     let (folder, stages, now) = begin(settings).await?;
-    let kid = kid.or_else(|| oldest_published(&stages)).ok_or_else(|| {
+    let next = || stages.signing.next_to_sign().map(|key| key.kid.clone());
+    let kid = kid.or_else(next).ok_or_else(|| {
         Failure::new("the key folder has no published key; create one with `authapi keys publish`")
     })?;
     let signed = stages.keys.iter().find(|key| key.state == KeyState::Signing);
@@ -110,7 +111,7 @@ pub async fn rotate(
         urgent,
     };
     check(&stages, &step, &kid, now)?;
-    folder.sign(&kid, now).map_err(failed)?;
+    folder.sign(&kid, now).map_err(unchanged)?;
     let retired = signed.map(|key| key.kid.as_str());
     let text = format!(
         "{kid} signs from now on, as soon as each running replica has noticed{}",
@@ -127,7 +128,7 @@ pub async fn rotate(
 pub async fn retire(settings: &Settings, kid: &str, listing: Listing) -> Result<(), Failure> {
     let (folder, stages, now) = begin(settings).await?;
     check(&stages, &Step::Retire { kid: kid.to_owned() }, kid, now)?;
-    folder.retire(kid, now).map_err(failed)?;
+    folder.retire(kid, now).map_err(unchanged)?;
     Taken::new("retired", kid).print(listing, &format!("{kid} is retired and will not sign"))
 }
 
@@ -137,10 +138,10 @@ pub async fn remove(settings: &Settings, key: &str, listing: Listing) -> Result<
     if stages.refresh.keys.iter().any(|it| it.fingerprint == key) {
         let checked = stages.refresh.check_remove(key, now);
         checked.map_err(|refused| refusal(key, &refused))?;
-        folder.remove_refresh_key(key).map_err(failed)?;
+        folder.remove_refresh_key(key).map_err(unchanged)?;
     } else {
         check(&stages, &Step::Remove { kid: key.to_owned() }, key, now)?;
-        folder.remove(key).map_err(failed)?;
+        folder.remove(key).map_err(unchanged)?;
     }
     Taken::new("removed", key).print(listing, &format!("{key} is deleted"))
 }
@@ -158,7 +159,7 @@ async fn begin(settings: &Settings) -> Result<(KeyFolder, Stages, DateTime<Utc>)
 
 /// Locks the folder of a service: a new one would not be the intended one.
 fn lock_used(settings: &Settings) -> Result<KeyFolder, Failure> {
-    KeyRing::load(&settings.keys.dir, key_folder::rules(&settings.keys)).map_err(failed)?;
+    KeyRing::load(&settings.keys.dir, key_folder::rules(&settings.keys)).map_err(unchanged)?;
     lock(settings)
 }
 
@@ -168,16 +169,9 @@ fn lock(settings: &Settings) -> Result<KeyFolder, Failure> {
     loop {
         match KeyFolder::lock(&settings.keys.dir) {
             Err(KeyError::Locked { .. }) if Instant::now() < deadline => sleep(PAUSE),
-            other => return other.map_err(failed),
+            other => return other.map_err(unchanged),
         }
     }
-}
-
-fn oldest_published(stages: &Stages) -> Option<String> {
-    let keys = stages.signing.keys.iter();
-    let published = keys.filter(|key| key.stage == KeyStage::Published);
-    let oldest = published.min_by_key(|key| key.since);
-    oldest.map(|key| key.kid.clone())
 }
 
 fn check(stages: &Stages, step: &Step, kid: &str, now: DateTime<Utc>) -> Result<(), Failure> {
@@ -187,8 +181,4 @@ fn check(stages: &Stages, step: &Step, kid: &str, now: DateTime<Utc>) -> Result<
 
 fn refusal(key: &str, refused: &StepRefused) -> Failure {
     Failure::new(format!("nothing was changed; key {key}: {refused}"))
-}
-
-fn failed(error: KeyError) -> Failure {
-    Failure::because("the key folder was not changed", error)
 }
