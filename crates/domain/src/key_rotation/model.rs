@@ -274,8 +274,8 @@ impl World {
         *until = (*until).max(self.now + ROW_TERM);
     }
 
-    /// Issues a token. A replica whose row no longer counts, or that no longer has the key with which
-    /// it signed, loads the folder and chooses a key first.
+    /// Issues a token. A replica whose row no longer counts, or that no longer has the key with
+    /// which it signed, loads the folder and chooses a key first.
     fn issue(&mut self, index: usize) {
         let Some(replica) = &self.replicas[index] else {
             return;
